@@ -1,0 +1,87 @@
+# Everything a reader or an author does, one word each. Needs python3 (3.11 or newer) with venv.
+
+PYTHON ?= python3
+# Torch threads of each test process and each notebook: several of them run side by side.
+THREADS ?= 1
+# Seconds that one notebook cell may take.
+CELL_TIMEOUT ?= 600
+
+VENV := .venv
+# Installing writes this file; a newer pyproject.toml or lock makes it stale.
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m uv pip
+# Four processes at the most: each holds its own torch.
+PARALLEL := --numprocesses auto --maxprocesses 4
+BOUNDED := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS)
+
+# The book is built from a copy of the sources whose notebooks have been executed, once, for
+# the test and for the page: the notebooks under version control hold no output.
+SOURCES := $(wildcard *.md) LICENSE $(shell find book notebooks -type f -not -path '*/.*')
+CORE := $(shell find adu_core -type f -not -name '*.pyc')
+SITE := build/site
+EXECUTED := build/.executed
+
+.PHONY: help setup test unit notebooks book bench lint format lab lock clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with the locked versions of everything (about 5 GB on Linux)
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	"Python 3.11 or newer is needed, not " + sys.version.split()[0] + \
+	": name another one, as in make PYTHON=python3.12 " )'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(PIP) install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(PIP) install --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: lint unit notebooks ## lint, unit tests, and every notebook from top to bottom
+
+unit: $(READY) ## the unit tests alone
+	$(BOUNDED) $(BIN)/python -m pytest $(PARALLEL)
+
+notebooks: $(EXECUTED) ## execute every notebook (a copy of it, under build/)
+
+$(EXECUTED): $(READY) $(SOURCES) $(CORE)
+	rm -rf $(SITE) && mkdir -p $(SITE)
+	tar -cf - $(SOURCES) | tar -xf - -C $(SITE)
+	$(BOUNDED) $(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=$(CELL_TIMEOUT) \
+	$(PARALLEL) -p no:cacheprovider $(SITE)/notebooks
+	@touch $@
+
+book: $(EXECUTED) ## build the book into build/book/_build/html
+	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
+	--toc book/_toc.yml --path-output ../book --warningiserror --keep-going
+	@echo "The book: open build/book/_build/html/index.html in a browser."
+
+bench: $(READY) ## time one ADU step against the matmul limit and stock open_clip
+	$(BIN)/python benchmarks/step.py
+
+lint: $(READY) ## style of code and notebooks (ruff), types (mypy)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+# One lock for Linux, macOS and Windows: names, versions, hashes, and nothing of this machine.
+lock: ## resolve pyproject.toml anew into requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(PIP) compile pyproject.toml --all-extras --universal --fork-strategy fewest --upgrade \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+clean: ## remove what was built; .venv stays (rm -r .venv removes it)
+	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

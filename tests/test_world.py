@@ -1,0 +1,310 @@
+"""The drawn world: the same pictures for the same question, and pictures of what they should be."""
+
+import importlib
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.world import (
+    CLASSES,
+    DOMAINS,
+    HELD_OUT,
+    SEEN,
+    SIZE,
+    SPLITS,
+    all_words,
+    captions,
+    render,
+    world,
+)
+from adu_core.data.world.captions import STYLED
+from adu_core.data.world.dice import Dice, roll
+
+# The package's attribute of this name is the function.
+render_module = importlib.import_module("adu_core.data.world.render")
+
+
+def mixed_cells(count: int, seed: int = 5) -> tuple[Tensor, Tensor]:
+    """Labels and domains in disorder."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(len(CLASSES), (count,), generator=generator)
+    return labels, torch.randint(len(DOMAINS), (count,), generator=generator)
+
+
+def distance(first: Tensor, second: Tensor) -> Tensor:
+    """(N,) mean absolute difference of pictures, 0 to 255."""
+    return (first.float() - second.float()).abs().mean((1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def pure() -> DomainDataset:
+    return world("test", 6, classes=CLASSES, mix=0)
+
+
+def test_classes_are_varied_enough_and_their_parts_are_disjoint() -> None:
+    assert len(CLASSES) == len(set(CLASSES)) >= 24
+    assert (len(SEEN), CLASSES[0]) == (16, "car")
+    assert len(HELD_OUT) >= 8
+    assert SEEN + HELD_OUT == CLASSES
+    assert len(STYLED) == len(DOMAINS)
+
+
+def test_same_question_same_bytes() -> None:
+    labels, domains = mixed_cells(40)
+    before = torch.random.get_rng_state()
+    first, shift = render(labels, domains, mix=0.5, seed=3)
+    again, shift_again = render(labels, domains, mix=0.5, seed=3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert first.dtype == torch.uint8
+    assert first.shape == (40, 3, SIZE, SIZE)
+    assert shift.dtype == torch.float32
+    assert torch.equal(first, again)
+    assert torch.equal(shift, shift_again)
+    other, _ = render(labels, domains, mix=0.5, seed=4)
+    assert distance(first, other).min() > 5
+
+
+def test_chunks_and_later_pictures_leave_a_picture_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, domains = mixed_cells(60)
+    labels = labels % 3  # many pictures of a class, so that chunks of 1 and 7 differ
+    whole, _ = render(labels, domains, mix=0.5, seed=3)
+    fewer, _ = render(labels[:23], domains[:23], mix=0.5, seed=3)
+    assert torch.equal(whole[:23], fewer)
+    for pictures in (1, 7):
+        monkeypatch.setitem(render_module.CHUNK_PIXELS, "cpu", pictures * SIZE**2)
+        chunked, _ = render(labels, domains, mix=0.5, seed=3)
+        assert torch.equal(whole, chunked)
+
+
+def test_a_cell_is_the_same_whatever_else_is_asked_for() -> None:
+    many = world("train", 3, classes=("tree", "car", "cat"), seed=2)
+    few = world("train", 2, classes=("car",), domains=("sketch", "real"), seed=2)
+    assert (many.class_names, few.domain_names) == (("tree", "car", "cat"), ("sketch", "real"))
+    for place, name in enumerate(few.domain_names):
+        cell = (many.labels == 1) & (many.domains == DOMAINS.index(name))
+        assert torch.equal(many.pictures[cell][:2], few.pictures[few.domains == place])
+    assert few.counts().tolist() == [[2, 2]]
+
+
+def test_splits_and_seeds_share_no_picture() -> None:
+    parts = [
+        world(split, 4, classes=("car", "key"), mix=0, seed=seed)
+        for split in SPLITS
+        for seed in (0, 1, 2**22 - 1)
+    ]
+    pictures = torch.cat([part.pictures for part in parts]).flatten(1)
+    assert len(pictures.unique(dim=0)) == len(pictures) == 12 * 2 * 4 * 4
+
+
+def test_size_makes_the_same_picture_finer() -> None:
+    labels, domains = mixed_cells(80)
+    usual, _ = render(labels, domains, mix=0.25, seed=1)
+    finer, _ = render(labels, domains, mix=0.25, seed=1, size=2 * SIZE)
+    assert finer.shape[-1] == 2 * SIZE
+    off = distance(usual, F.avg_pool2d(finer.float(), 2))
+    unrelated = distance(usual[1:], usual[:-1])
+    assert off.max() < 14
+    assert off.mean() < 5
+    assert unrelated.mean() > 40
+
+
+def test_domains_look_as_they_are_called(pure: DomainDataset) -> None:
+    rgb = pure.pictures.float() / 255
+    grey = rgb.mean(1)
+    chroma = (rgb.amax(1) - rgb.amin(1)).flatten(1).quantile(0.97, dim=1)
+    values = {
+        "chroma": chroma,
+        "contrast": grey.std((1, 2)),
+        "edges": (grey[:, 1:, 1:] - grey[:, :-1, :-1]).abs().mean((1, 2)),
+        "ground": grey.flatten(1).median(1).values,  # most of a picture is background
+    }
+    mean = {
+        what: {
+            name: float(value[pure.domains == index].mean()) for index, name in enumerate(DOMAINS)
+        }
+        for what, value in values.items()
+    }
+    expected = {
+        "chroma": {
+            "real": (0.28, 0.45),
+            "painting": (0.40, 0.57),
+            "clipart": (0.52, 0.66),
+            "sketch": (0, 0.03),
+        },
+        "contrast": {
+            "real": (0.14, 0.22),
+            "painting": (0.14, 0.21),
+            "clipart": (0.23, 0.32),
+            "sketch": (0.14, 0.22),
+        },
+        "edges": {
+            "real": (0.03, 0.06),
+            "painting": (0.05, 0.09),
+            "clipart": (0.05, 0.08),
+            "sketch": (0.06, 0.10),
+        },
+        "ground": {
+            "real": (0.5, 0.7),
+            "painting": (0.48, 0.68),
+            "clipart": (0.82, 0.96),
+            "sketch": (0.9, 1.0),
+        },
+    }
+    for what, ranges in expected.items():
+        for name, (low, high) in ranges.items():
+            assert low < mean[what][name] < high, (what, name, mean[what][name])
+    assert chroma[pure.domains == DOMAINS.index("sketch")].max() < 0.15
+
+
+def test_style_shift_follows_its_distribution() -> None:
+    labels, domains = mixed_cells(4000)
+    labels = torch.zeros_like(labels)
+    none = render(labels[:50], domains[:50], mix=0, seed=0, size=8)[1]
+    assert none.eq(0).all()
+    # t = 2·mix·U³ has mean mix/2 and standard deviation 2·mix·√(1/7 - 1/16).
+    for mix in (0.25, 0.5):
+        shift = render(labels, domains, mix=mix, seed=0, size=8)[1]
+        error = 2 * mix * (1 / 7 - 1 / 16) ** 0.5 / len(shift) ** 0.5
+        assert shift.min() >= 0
+        assert 0.98 * 2 * mix < shift.max() <= 2 * mix
+        assert shift.mean().item() == pytest.approx(mix / 2, abs=4 * error)
+
+
+def test_mixing_moves_a_picture_towards_other_domains() -> None:
+    still = world("test", 30, classes=("car", "cup"), mix=0)
+    moved = world("test", 30, classes=("car", "cup"), mix=0.5)
+    assert moved.style_shift is not None
+    change = distance(still.pictures, moved.pictures)
+    near, far = moved.style_shift < 0.01, moved.style_shift > 0.5
+    assert near.sum() > 20
+    assert far.sum() > 20
+    assert change[near].max() < 4
+    assert change[far].mean() > 15
+
+
+@pytest.mark.parametrize(("domain", "at_least"), [("clipart", 0.85), ("sketch", 0.85)])
+def test_classes_differ_in_their_silhouettes(domain: str, at_least: float) -> None:
+    def silhouettes(split: str, per_class: int) -> tuple[Tensor, Tensor]:
+        part = world(split, per_class, classes=CLASSES, domains=(domain,), mix=0)
+        rgb = part.pictures.float() / 255
+        paper = rgb[:, :, :2].mean((2, 3), keepdim=True)
+        drawn = ((rgb - paper).abs().amax(1, keepdim=True) > 0.25).float()
+        return F.avg_pool2d(drawn, 3).flatten(1), part.labels
+
+    known, labels = silhouettes("train", 16)
+    seen, truth = silhouettes("test", 5)
+    means = torch.stack([known[labels == label].mean(0) for label in range(len(CLASSES))])
+    right = torch.cdist(seen, means).argmin(1) == truth
+    assert right.float().mean() > at_least  # chance: 1 in 26
+
+
+def test_objects_fill_the_frame_and_stay_inside() -> None:
+    part = world("test", 6, classes=CLASSES, domains=("clipart",), mix=0)
+    rgb = part.pictures.float() / 255
+    drawn = (rgb - rgb[:, :, :2].mean((2, 3), keepdim=True)).abs().amax(1) > 0.25
+    extent = torch.stack((drawn.any(1).sum(1), drawn.any(2).sum(1))).amax(0) / SIZE
+    assert extent.mean() > 0.7
+    assert extent.min() > 0.5
+    border = torch.cat((drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]), 1)
+    assert border.any(1).float().mean() < 0.15
+
+
+def test_colours_do_not_tell_the_class() -> None:
+    part = world("train", 40, classes=SEEN, domains=("clipart",), mix=0)
+    other = world("test", 10, classes=SEEN, domains=("clipart",), mix=0)
+
+    def hue(data: DomainDataset) -> Tensor:
+        rgb = data.pictures.float().flatten(2)
+        strongest = (rgb.amax(1) - rgb.amin(1)).topk(80, dim=1).indices
+        colour = rgb.gather(2, strongest[:, None].expand(-1, 3, -1)).mean(2)
+        return colour - colour.mean(1, keepdim=True)
+
+    means = torch.stack([hue(part)[part.labels == k].mean(0) for k in range(len(SEEN))])
+    right = torch.cdist(hue(other), means).argmin(1) == other.labels
+    assert right.float().mean() < 0.15  # chance: 1 in 16
+
+
+def test_captions_name_the_style_in_their_share_only() -> None:
+    labels, domains = mixed_cells(6000)
+    lines = captions(labels, domains, seed=0)
+    assert lines == captions(labels, domains, seed=0)
+    assert lines != captions(labels, domains, seed=1)
+    words = ({"real"}, {"painting", "painted"}, {"clipart"}, {"sketch"})
+    everything = set().union(*words)
+    styled = 0
+    for line, label, domain in zip(lines, labels.tolist(), domains.tolist(), strict=True):
+        assert CLASSES[label] in line
+        named = everything & set(line.split())
+        assert named <= words[domain]
+        styled += bool(named)
+    deviation = (6000 * 0.15 * 0.85) ** 0.5
+    assert abs(styled - 900) < 4 * deviation
+    for domain in range(len(DOMAINS)):
+        assert any(
+            line == f"a photo of a {CLASSES[label]}"
+            for line, label, own in zip(lines, labels.tolist(), domains.tolist(), strict=True)
+            if own == domain
+        )
+    assert {word for line in lines for word in line.split()} == set(all_words())
+
+
+def test_style_share_reaches_from_none_to_all() -> None:
+    labels, domains = torch.zeros(200, dtype=torch.int64), torch.full((200,), 3)
+    assert not any("sketch" in line for line in captions(labels, domains, seed=0, style_share=0))
+    assert all("sketch" in line for line in captions(labels, domains, seed=0, style_share=1))
+
+
+def test_dice_hand_out_each_number_once() -> None:
+    rows = roll(5, torch.Generator().manual_seed(0))
+    assert torch.equal(rows[:2], roll(2, torch.Generator().manual_seed(0)))
+    dice = Dice(rows)
+    assert torch.equal(torch.cat((dice.uniform(3), dice.uniform(2)), 1), rows[:, :5])
+    with pytest.raises(ValueError, match="a row has"):
+        dice.uniform(rows.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"classes": ("car", "zebra")}, "no class 'zebra'"),
+        ({"classes": ("car", "car")}, "once"),
+        ({"classes": ()}, "at least one"),
+        ({"domains": ("photo",)}, "no domain 'photo'"),
+        ({"split": "exam"}, "no split 'exam'"),
+        ({"mix": 0.6}, "mix must be"),
+        ({"mix": -0.1}, "mix must be"),
+        ({"per_class": 0}, "per_class must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"seed": 2**22}, "seed must be"),
+        ({"size": 4}, "at least 8 pixels"),
+    ],
+)
+def test_world_says_what_is_wrong(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        world(**({"per_class": 1} | wrong))  # type: ignore[arg-type]
+
+
+def test_render_and_captions_say_what_is_wrong() -> None:
+    one = torch.zeros(1, dtype=torch.int64)
+    with pytest.raises(ValueError, match="label"):
+        render(one + len(CLASSES), one, mix=0, seed=0)
+    with pytest.raises(ValueError, match="domain"):
+        render(one, one - 1, mix=0, seed=0)
+    with pytest.raises(ValueError, match="int64"):
+        render(one, one.repeat(2), mix=0, seed=0)
+    with pytest.raises(ValueError, match="1 labels, but 2 domains"):
+        captions(one, one.repeat(2), seed=0)
+    with pytest.raises(ValueError, match="style_share"):
+        captions(one, one, seed=0, style_share=1.5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_draws_the_same_pictures() -> None:
+    labels, domains = mixed_cells(200)
+    here, shift = render(labels, domains, mix=0.5, seed=3)
+    there, same_shift = render(labels, domains, mix=0.5, seed=3, device="cuda")
+    torch.testing.assert_close(shift, same_shift)
+    assert distance(here, there.cpu()).mean() < 0.5
