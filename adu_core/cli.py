@@ -97,6 +97,11 @@ def parser() -> argparse.ArgumentParser:
     report = command("report", "mean Mem, For, H with 95 % intervals of a folder of records")
     report.add_argument("folder", metavar="DIR")
     report.add_argument("--by", type=_words, default=["method"], metavar="COLUMN,…")
+    report.add_argument(
+        "--fronts",
+        action="store_true",
+        help="also the Mem-For front of each method, over every setting in the folder",
+    )
 
     pretrain = command(
         "pretrain",

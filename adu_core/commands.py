@@ -27,8 +27,8 @@ from adu_core.sweep import Job, jobs
 from adu_core.sweep import sweep as run_sweep
 
 #: Epochs and pictures per class and domain of `adu pretrain` on the world.
-WORLD_EPOCHS, WORLD_PICTURES = 12, 400
-FOLDER_EPOCHS = 100
+WORLD_EPOCHS, WORLD_PICTURES = 10, 250
+FOLDER_EPOCHS = 40
 SMOKE = {"epochs": 1, "pictures": 8}
 
 
@@ -168,7 +168,11 @@ def _slurm(partition: str, folder: Path) -> Any:
 
 def report(arguments: argparse.Namespace) -> None:
     """``adu report``"""
-    _print_report(records.read_table(arguments.folder), arguments.by)
+    found = records.read_table(arguments.folder)
+    _print_report(found, arguments.by)
+    if arguments.fronts:
+        print("\nMem-For fronts, each over the records of one method and forgotten domain:")
+        print(records.fronts(found).to_string(index=False, float_format="%.1f"))
 
 
 def _print_report(found: Any, by: list[str]) -> None:

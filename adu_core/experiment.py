@@ -17,6 +17,7 @@ from adu_core.data.sources import Splits
 from adu_core.evaluation import Result, evaluate
 from adu_core.losses import median_squared_distance
 from adu_core.methods import METHODS, Settings
+from adu_core.metrics import mem_for_h
 from adu_core.provenance import provenance
 from adu_core.training import History, fit
 
@@ -65,14 +66,19 @@ def unlearn(
     """Measure, unlearn the domains ``forget``, measure again.
 
     ``on`` says which pictures are measured: settings are chosen on "validation", results
-    reported on "test". ``config`` is added to the record's; ``before`` spares the first
-    measurement where it is known. The other arguments are those of ``fit``.
+    reported on "test". ``config`` is added to the record's; ``before``, what ``evaluate`` gave for
+    the same pictures, spares the first measurement. The other arguments are those of ``fit``.
     """
     started = time.perf_counter()
     pictures = splits.test if on == "test" else splits.validation
     pictures.forgotten(forget)  # a wrong name is said now, not after the work
     forget = [pictures.domain_names[pictures.domain_index(name)] for name in forget]
     result_before, features_before = before or evaluate(clip, pictures, forget)
+    # A measurement handed in may have had other domains in mind.
+    result_before = {
+        **result_before,
+        "metrics": mem_for_h(result_before["accuracy"], forget),
+    }
     adapter, history = None, []
     result_after, features_after = result_before, features_before
     if settings.method in METHODS:

@@ -113,3 +113,19 @@ def hypervolume(points: Sequence[tuple[float, float]]) -> float:
             area += mem * (error - best)
             best = error
     return area / 100
+
+
+def for_at_mem(points: Sequence[tuple[float, float]], mem: float) -> float:
+    """The For that a front of (Mem, For) points reaches at a given Mem, all in percent.
+
+    Linear between the points that no other dominates; that of the highest Mem counts for every
+    Mem beyond it as 0, that of the lowest for every Mem below it.
+    """
+    front: list[tuple[float, float]] = []
+    for point in sorted(points, reverse=True):
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    if mem > front[0][0]:
+        return 0.0
+    mems, errors = zip(*reversed(front), strict=True)
+    return float(np.interp(mem, mems, errors))

@@ -10,9 +10,8 @@ import pandas as pd
 
 from adu_core.experiment import SCHEMA, Record
 from adu_core.files import read_json
-from adu_core.metrics import confidence_interval
+from adu_core.metrics import confidence_interval, for_at_mem, hypervolume
 
-#: Settings that become columns beside "method" when they vary between records.
 _RESULTS = ("mem", "for", "h")
 
 
@@ -96,3 +95,22 @@ def differences(
             mean, half = confidence_interval(values)
             rows.append({"method": method, "forget": name, "difference": mean, "±": half})
     return pd.DataFrame(rows)
+
+
+def fronts(table: pd.DataFrame, mems: tuple[float, ...] = (80.0, 90.0)) -> pd.DataFrame:
+    """The Mem-For front of each method, from records that sweep a setting such as forget_weight.
+
+    For each method and forgotten domain, and for the mean over domains: the share of the square
+    that the front dominates (hypervolume, 0 to 100), and the For it reaches at each Mem of
+    ``mems``. The points of all seeds are averaged per setting first.
+    """
+    settings = ["method", "forget", "forget_weight", "epochs"]
+    points = table.groupby(settings, sort=False)[["mem", "for"]].mean().reset_index()
+    rows = []
+    for (method, forget), group in points.groupby(["method", "forget"], sort=False):
+        front = list(zip(group["mem"], group["for"], strict=True))
+        row = {"method": method, "forget": forget, "hypervolume": hypervolume(front)}
+        rows.append(row | {f"For at Mem {mem:g}": for_at_mem(front, mem) for mem in mems})
+    found = pd.DataFrame(rows)
+    means = found.groupby("method", sort=False).mean(numeric_only=True).reset_index()
+    return pd.concat([found, means.assign(forget="mean")], ignore_index=True)

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from adu_core.checkpoints import load_clip
 from adu_core.clip import FrozenCLIP
 from adu_core.data.sources import Splits, load_splits
+from adu_core.evaluation import Result, evaluate
 from adu_core.experiment import unlearn
 from adu_core.files import write_json
 from adu_core.methods import Settings
@@ -111,6 +113,7 @@ def run_job(job: Job, path: Path) -> None:
     """Run one job and write its record to ``path``."""
     clip = _clip(job.clip, job.device)
     splits = _splits(job.data, clip.picture_size, job.shots, job.seed, job.mix, job.limit)
+    before = _before(job.clip, job.device, job.data, job.shots, job.mix, job.limit, job.on)
     run = unlearn(
         clip,
         splits,
@@ -120,6 +123,7 @@ def run_job(job: Job, path: Path) -> None:
         on=job.on,
         config=job.config,
         progress=False,
+        before=before,
     )
     write_json(path, run.record)
 
@@ -135,3 +139,20 @@ def _clip(name: tuple[str, str | None], device: str) -> FrozenCLIP:
 @functools.lru_cache(maxsize=8)
 def _splits(source: str, size: int, shots: int, seed: int, mix: float, limit: int | None) -> Splits:
     return load_splits(source, size=size, shots=shots, seed=seed, mix=mix, limit=limit)
+
+
+@functools.lru_cache(maxsize=2)
+def _before(
+    name: tuple[str, str | None],
+    device: str,
+    source: str,
+    shots: int,
+    mix: float,
+    limit: int | None,
+    on: Literal["validation", "test"],
+) -> tuple[Result, Tensor]:
+    """The measurement before unlearning: the same for every seed, domain and method."""
+    clip = _clip(name, device)
+    splits = _splits(source, clip.picture_size, shots, 0, mix, limit)
+    pictures = splits.test if on == "test" else splits.validation
+    return evaluate(clip, pictures, pictures.domain_names[:1])

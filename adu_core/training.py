@@ -56,6 +56,8 @@ def fit(
     another run's. The same seed gives the same bits on the same machine.
     """
     device = clip.device
+    forgotten = shots.forgotten(forget).to(device)
+    forget = [shots.domain_names[shots.domain_index(name)] for name in forget]
     adapter = Adapter(clip, shots.class_names, shots.domain_names, forget, settings, seed)
     learned = list(adapter.parameters())
     optimizer = torch.optim.SGD(
@@ -64,7 +66,6 @@ def fit(
     pictures, labels, domains = (
         x.to(device) for x in (shots.pictures, shots.labels, shots.domains)
     )
-    forgotten = shots.forgotten(forget).to(device)
     run = {
         "settings": asdict(settings),
         "seed": seed,

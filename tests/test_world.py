@@ -21,7 +21,8 @@ from adu_core.data.world import (
     world,
 )
 from adu_core.data.world.captions import STYLED
-from adu_core.data.world.dice import Dice, roll
+from adu_core.data.world.dice import WIDTH, Dice, roll
+from adu_core.data.world.styles import draw_styles
 
 # The package's attribute of this name is the function.
 render_module = importlib.import_module("adu_core.data.world.render")
@@ -160,17 +161,27 @@ def test_domains_look_as_they_are_called(pure: DomainDataset) -> None:
 
 
 def test_style_shift_follows_its_distribution() -> None:
-    labels, domains = mixed_cells(4000)
-    labels = torch.zeros_like(labels)
-    none = render(labels[:50], domains[:50], mix=0, seed=0, size=8)[1]
-    assert none.eq(0).all()
+    labels, domains = mixed_cells(50)
+    assert render(labels, domains, mix=0, seed=0, size=8)[1].eq(0).all()
+    rows = roll(20_000, torch.Generator().manual_seed(0))
     # t = 2·mix·U³ has mean mix/2 and standard deviation 2·mix·√(1/7 - 1/16).
     for mix in (0.25, 0.5):
-        shift = render(labels, domains, mix=mix, seed=0, size=8)[1]
+        _, shift = draw_styles(Dice(rows), torch.arange(len(rows)) % len(DOMAINS), mix)
         error = 2 * mix * (1 / 7 - 1 / 16) ** 0.5 / len(shift) ** 0.5
         assert shift.min() >= 0
         assert 0.98 * 2 * mix < shift.max() <= 2 * mix
         assert shift.mean().item() == pytest.approx(mix / 2, abs=4 * error)
+
+
+def test_a_full_shift_ends_at_the_mean_of_another_domain() -> None:
+    rows = torch.rand(900, WIDTH, generator=torch.Generator().manual_seed(1))
+    rows[:, len(draw_styles(Dice(rows), torch.zeros(900, dtype=torch.int64), 0)[0]) + 1] = 1
+    style, shift = draw_styles(Dice(rows), torch.zeros(900, dtype=torch.int64), 0.5)
+    assert shift.eq(1).all()
+    whole = torch.cat([value.flatten(1) for value in style.values()], 1)
+    ends, counts = whole.unique(dim=0, return_counts=True)
+    assert len(ends) == len(DOMAINS) - 1
+    assert counts.min() > 230
 
 
 def test_mixing_moves_a_picture_towards_other_domains() -> None:

@@ -10,11 +10,12 @@ WIDTH = 96
 
 
 def roll(count: int, generator: torch.Generator) -> Tensor:
-    """(count, WIDTH) uniform numbers from 0 to 1, drawn on the CPU.
+    """(count, WIDTH) float64 uniform numbers from 0 to 1, drawn on the CPU.
 
-    Row i does not depend on ``count``.
+    Row i does not depend on ``count``. A cosine's last bit can depend on which numbers share a
+    tensor with it; what is computed in float64 and rounded to float32 does not show it.
     """
-    return torch.rand(count, WIDTH, generator=generator)
+    return torch.rand(count, WIDTH, generator=generator, dtype=torch.float64)
 
 
 class Dice:

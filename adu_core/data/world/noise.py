@@ -75,7 +75,7 @@ def tile(device: str) -> Tensor:
     clouds = sum(_smooth(FRAMES * 2**k, generator) / 1.6**k for k in range(1, 5))
     assert isinstance(clouds, Tensor)
     lights = _smooth(FRAMES * 4, generator)
-    tooth = 0.7 * _smooth(_SIDE // 2, generator) + 0.7 * _smooth(_SIDE // 4, generator)
+    tooth = 0.9 * _smooth(_SIDE // 2, generator) + 0.4 * _smooth(_SIDE // 4, generator)
     channels = [
         *_dabs(generator),
         torch.randn(_SIDE, _SIDE, generator=generator),

@@ -70,8 +70,8 @@ def draw_palette(dice: Dice, style: Style) -> Palette:
     amount = fill.repeat(1, len(Slot))
     amount[:, Slot.DARK] = 1 - 0.35 * (1 - amount[:, Slot.DARK])
     parts = torch.lerp(paper, parts, amount.unsqueeze(-1))
-    shaped = [colour[:, :, None, None] for colour in (*surroundings.unbind(1), paper[:, 0])]
-    return Palette(parts[..., None, None], *shaped)
+    around = torch.cat((surroundings, paper), 1)
+    return Palette(parts[..., None, None].float(), *around[..., None, None].float().unbind(1))
 
 
 class Pose(NamedTuple):
@@ -95,18 +95,11 @@ def draw_pose(dice: Dice) -> Pose:
     angle, shear = dice.between(-0.22, 0.22), dice.between(-0.14, 0.14)
     size, aspect = dice.between(0.70, 0.88), dice.between(0.92, 1.08)
     shift_x, shift_y = dice.between(-0.08, 0.08), dice.between(-0.07, 0.07)
-    mirror = 1 - 2 * (dice.between(0, 1) < 0.5).float()
+    mirror = 1 - 2 * (dice.between(0, 1) < 0.5).double()
     cos, sin = angle.cos() / size, angle.sin() / size
     across, down = mirror * aspect, 1 / aspect
-    return Pose(
-        shift_x,
-        shift_y,
-        across * (cos + shear * sin),
-        across * (sin - shear * cos),
-        -sin * down,
-        cos * down,
-        size,
-    )
+    matrix = (across * (cos + shear * sin), across * (sin - shear * cos), -sin * down, cos * down)
+    return Pose(*(value.float() for value in (shift_x, shift_y, *matrix, size)))
 
 
 def cast_shadow(outside: Tensor, y: Tensor, strength: Tensor, slant: Tensor) -> Tensor:

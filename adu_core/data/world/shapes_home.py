@@ -18,8 +18,8 @@ def cup(x: Tensor, y: Tensor, v: Variation) -> Iterator[Part]:
     left, foot = x + 0.18, wide - 0.12 - 0.08 * v[2]
     wall = sdf.trapezium(left, y, foot, wide, low, 0.55)
     bottom = sdf.ellipse(left, y - low, foot, 0.16)
-    yield Part(sdf.union(wall, bottom), Slot.MAIN, 0.5)
-    yield Part(sdf.trapezium(left, y, foot + 0.06, wide - 0.06, -0.3, 0.02), Slot.THIRD, 0.6)
+    yield Part(sdf.union(wall, bottom), Slot.MAIN, 0.3)
+    yield Part(sdf.trapezium(left, y, foot + 0.06, wide - 0.06, -0.3, 0.02), Slot.THIRD, 0.25)
     yield Part(sdf.ellipse(left, y - 0.55, wide, 0.2), Slot.MAIN, 0.05)
     yield Part(sdf.ellipse(left, y - 0.52, wide - 0.09, 0.13), Slot.DARK, 0.03)
 

@@ -21,7 +21,7 @@ _TABLE = {
     # a cast shadow on the ground
     "shadow": ((0.60, 0.12), (0.35, 0.12), (0.0, 0.06), (0.0, 0.05)),
     # a scene of ground and sky, against plain paper
-    "backdrop": ((1.0, 0.05), (1.0, 0.05), (0.06, 0.06), (0.0, 0.02)),
+    "backdrop": ((1.0, 0.05), (1.0, 0.05), (0.03, 0.03), (0.0, 0.02)),
     # dark lines around all parts
     "outline": ((0.0, 0.08), (0.25, 0.12), (1.0, 0.05), (0.90, 0.08)),
     "line_width": ((0.010, 0.004), (0.018, 0.006), (0.034, 0.007), (0.020, 0.005)),
@@ -56,7 +56,7 @@ def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]
     the picture's own plus t times the mean of another domain drawn at random, where
     t = 2·mix·U³ for a uniform U. Most pictures stay near home, a few go all the way.
     """
-    table = torch.tensor(list(_TABLE.values()), dtype=torch.float32).to(domains.device)
+    table = torch.tensor(list(_TABLE.values()), dtype=torch.float64).to(domains.device)
     mean, spread = table.permute(2, 1, 0)  # (domains, parameters) each
     own = mean[domains] + spread[domains] * dice.normal(len(_TABLE))
     step = (dice.uniform(1).squeeze(1) * (len(DOMAINS) - 1)).long().clamp_(max=len(DOMAINS) - 2)
