@@ -1,6 +1,7 @@
 """The drawn world: the same pictures for the same question, and pictures of what they should be."""
 
 import importlib
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from adu_core.data.world import (
     world,
 )
 from adu_core.data.world.captions import STYLED
-from adu_core.data.world.dice import WIDTH, Dice, roll
+from adu_core.data.world.dice import Dice, roll
 from adu_core.data.world.styles import draw_styles
 
 # The package's attribute of this name is the function.
@@ -38,6 +39,15 @@ def mixed_cells(count: int, seed: int = 5) -> tuple[Tensor, Tensor]:
 def distance(first: Tensor, second: Tensor) -> Tensor:
     """(N,) mean absolute difference of pictures, 0 to 255."""
     return (first.float() - second.float()).abs().mean((1, 2, 3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other are slow on a busy machine; small pictures need none."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +184,7 @@ def test_style_shift_follows_its_distribution() -> None:
 
 
 def test_a_full_shift_ends_at_the_mean_of_another_domain() -> None:
-    rows = torch.rand(900, WIDTH, generator=torch.Generator().manual_seed(1))
+    rows = roll(900, torch.Generator().manual_seed(1))
     rows[:, len(draw_styles(Dice(rows), torch.zeros(900, dtype=torch.int64), 0)[0]) + 1] = 1
     style, shift = draw_styles(Dice(rows), torch.zeros(900, dtype=torch.int64), 0.5)
     assert shift.eq(1).all()

@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 # Four numbers (n, 1, 1) between -1 and 1 that vary a class's proportions from picture to picture.
-Variation = tuple[Tensor, Tensor, Tensor, Tensor]
+Variation = tuple[Tensor, ...]
 
 # Coordinates x and y (n, H, W) and a variation give the parts, back to front.
 Drawing = Callable[[Tensor, Tensor, Variation], Iterator[Part]]

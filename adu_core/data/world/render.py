@@ -36,7 +36,8 @@ def render(
     labels:   (N,) int64, indices into ``CLASSES``
     domains:  (N,) int64, indices into ``DOMAINS``
     mix:      how much the domains overlap: 0 (pure) to 0.5
-    seed:     picture i depends on the seed, i, its class and its domain, on nothing else
+    seed:     picture i depends on the seed, i, its class and its domain, on nothing else (to
+              the byte where size is a multiple of 4; else rounding may move a few values by 1)
     size:     pixels along a side; the same picture is drawn finer or coarser
 
     Returns the pictures (N, 3, size, size) uint8 on ``device`` and the style shift (N,)
@@ -82,9 +83,11 @@ def draw(
 def _picture(name: str, dice: Dice, style: Style, size: int) -> Tensor:
     """(n, 3, size, size) uint8 pictures of one class in the given styles."""
     palette, pose = draw_palette(dice, style), draw_pose(dice)
-    variation = (dice.between(-1, 1), dice.between(-1, 1), dice.between(-1, 1), dice.between(-1, 1))
-    window, horizon, slant = dice.uniform(2), dice.between(-0.5, 0.2), dice.between(0.1, 0.5)
-    angle, tint, flip = dice.between(0.5, 1.1), dice.uniform(3), dice.between(0, 1) < 0.5
+    style = {name: value.float() for name, value in style.items()}
+    variation = tuple(dice.between(-1, 1).float() for _ in range(4))
+    window = dice.uniform(2)
+    horizon, slant = dice.between(-0.5, 0.2).float(), dice.between(0.1, 0.5).float()
+    angle, tint, flip = dice.between(0.5, 1.1), dice.uniform(3).float(), dice.between(0, 1) < 0.5
 
     axis = (torch.arange(size, device=window.device) + 0.5) * (2 / size) - 1
     frame_x, frame_y = axis.expand(size, size), -axis.unsqueeze(1).expand(size, size)
@@ -176,7 +179,8 @@ def _lay_parts(
 def _hatching(frame_x: Tensor, frame_y: Tensor, angle: Tensor, relief: Tensor, size: int) -> Tensor:
     """(n, H, W): pencil strokes side by side, broader where the relief is darker."""
     lines = 15.0  # along the frame
-    across = (frame_x * angle.cos() + frame_y * angle.sin()) * (lines / 2)
+    across = frame_x * angle.cos().float() + frame_y * angle.sin().float()
+    across *= lines / 2
     middle = (across - across.round()).abs_().mul_(2)  # 0 in a stroke's middle, 1 between two
     dark = relief * -1.7
     return (dark - middle).mul_(size / lines / 2).add_(0.5).clamp_(0, 1)

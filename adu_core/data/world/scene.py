@@ -15,7 +15,7 @@ from adu_core.data.world.styles import Style
 
 def colours(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     """(..., 3) RGB from hue, saturation and value, all from 0 to 1."""
-    corner = torch.tensor([5.0, 3.0, 1.0], device=hue.device)
+    corner = hue.new_tensor([5.0, 3.0, 1.0])
     wheel = (corner + hue.unsqueeze(-1) * 6) % 6
     ramp = torch.minimum(wheel, 4 - wheel).clamp(0, 1)
     return value.unsqueeze(-1) * (1 - saturation.unsqueeze(-1) * ramp)
@@ -51,16 +51,16 @@ def draw_palette(dice: Dice, style: Style) -> Palette:
     )
     strong = (0.7 + 0.3 * depth[:, :3]) * saturation
     weak = depth[:, 3:] * 0.25 * saturation
-    low = torch.tensor([0.55, 0.6, 0.6, 0.12, 0.88], device=hue.device)
-    high = torch.tensor([0.95, 1.0, 1.0, 0.26, 1.0], device=hue.device)
+    low = hue.new_tensor([0.55, 0.6, 0.6, 0.12, 0.88])
+    high = hue.new_tensor([0.95, 1.0, 1.0, 0.26, 1.0])
     value = low + (high - low) * light
     parts = colours(hue % 1, torch.cat((strong, weak), 1).clamp(0, 1), value)
 
     hue, depth, light = dice.uniform(3), dice.uniform(3), dice.uniform(3)
     plain = 1 - backdrop.clamp(max=1)
-    amount = torch.tensor([0.5, 0.5, 0.14], device=hue.device)
-    low = torch.tensor([0.62, 0.30, 0.93], device=hue.device)
-    high = torch.tensor([0.97, 0.62, 1.0], device=hue.device)
+    amount = hue.new_tensor([0.5, 0.5, 0.14])
+    low = hue.new_tensor([0.62, 0.30, 0.93])
+    high = hue.new_tensor([0.97, 0.62, 1.0])
     around = colours(
         hue, (amount * (0.3 + 0.7 * depth) * saturation).clamp(0, 1), low + (high - low) * light
     )

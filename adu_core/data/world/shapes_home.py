@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from torch import Tensor
@@ -79,12 +80,17 @@ def clock(x: Tensor, y: Tensor, v: Variation) -> Iterator[Part]:
     yield Part(sdf.disc(x, y + 0.08, 0.63), Slot.LIGHT, 0.05)
     mark_x, mark_y = sdf.folded(x, y + 0.08, 12)
     yield Part(sdf.box(mark_x, mark_y - 0.52, 0.025, 0.055), Slot.DARK, 0.03, outlined=False)
-    hour, minute = v[0] * 3.1416, v[1] * 3.1416
     hands = sdf.union(
-        sdf.stroke(x, y + 0.08, (0, 0), (hour.sin() * 0.3, hour.cos() * 0.3), 0.055),
-        sdf.stroke(x, y + 0.08, (0, 0), (minute.sin() * 0.46, minute.cos() * 0.46), 0.04),
+        sdf.stroke(x, y + 0.08, (0, 0), _tip(v[0], 0.3), 0.055),
+        sdf.stroke(x, y + 0.08, (0, 0), _tip(v[1], 0.46), 0.04),
     )
     yield Part(hands, Slot.DARK, 0.05, outlined=False)
+
+
+def _tip(turn: Tensor, length: float) -> tuple[Tensor, Tensor]:
+    """Where a hand ends that is ``turn`` half turns from the top."""
+    angle = turn.double() * math.pi
+    return (angle.sin() * length).float(), (angle.cos() * length).float()
 
 
 def guitar(x: Tensor, y: Tensor, v: Variation) -> Iterator[Part]:

@@ -42,7 +42,7 @@ _TABLE = {
     "wobble": ((0.0, 0.003), (0.020, 0.008), (0.004, 0.004), (0.022, 0.006)),
 }
 
-# Parameters of each picture, (n, 1, 1) each.
+# Parameters of each picture, (n, 1, 1) float64 each.
 Style = dict[str, Tensor]
 
 
@@ -52,7 +52,7 @@ def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]
     domains:  (n,) int64, indices into ``DOMAINS``
     mix:      0 for pure domains, up to 0.5 for domains that overlap much
 
-    Returns the style and the shift t (n,), from 0 to 1: every parameter is (1 - t) times
+    Returns the style and the shift t (n,) float32, from 0 to 1: every parameter is (1 - t) times
     the picture's own plus t times the mean of another domain drawn at random, where
     t = 2·mix·U³ for a uniform U. Most pictures stay near home, a few go all the way.
     """
@@ -63,4 +63,6 @@ def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]
     other = mean[(domains + 1 + step) % len(DOMAINS)]
     shift = (2 * mix * dice.uniform(1).squeeze(1) ** 3).clamp_(0, 1)
     values = own.clamp_(min=0).lerp_(other, shift.unsqueeze(1))
-    return dict(zip(_TABLE, values.unsqueeze(-1).unsqueeze(-1).unbind(1), strict=True)), shift
+    return dict(
+        zip(_TABLE, values.unsqueeze(-1).unsqueeze(-1).unbind(1), strict=True)
+    ), shift.float()
