@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class Adapter(nn.Module):
     Which parts there are follows from ``settings.method``; ``seed`` draws their first values.
     ``adapter(pictures)`` gives features, ``adapter.logits(features)`` the class logits.
     """
+
+    _class_features: Tensor
 
     def __init__(
         self,
@@ -102,8 +105,7 @@ class Adapter(nn.Module):
         names = self.class_names if class_names is None else tuple(class_names)
         if self.text is not None or names != self.class_names:
             return self.clip.class_features(names, self.text)
-        fixed: Tensor = self._class_features
-        return fixed
+        return self._class_features
 
     def logits(self, features: Tensor, class_names: Sequence[str] | None = None) -> Tensor:
         """Class logits of features: (B, feature_size) → (B, C), see ``class_features``."""
@@ -173,20 +175,21 @@ class Adapter(nn.Module):
 def read_about(folder: str | Path) -> dict[str, Any]:
     """``adapter.json`` of a folder, checked: which CLIP, classes, domains and settings."""
     path = Path(folder) / "adapter.json"
-    about: dict[str, Any] = read_json(path)
+    about = read_json(path)
     wanted = {"schema", "clip", "classes", "domains", "forget", "settings"}
     if not isinstance(about, dict) or not wanted <= about.keys():
         raise ValueError(f"{path} does not describe an adapter: it must hold {sorted(wanted)}")
     if about["schema"] != SCHEMA:
         raise ValueError(f"{path} has schema {about['schema']}, this version reads {SCHEMA}")
-    return about
+    checked: dict[str, Any] = about
+    return checked
 
 
 def _classifier(size: int, hidden: int, domains: int, generator: torch.Generator) -> nn.Module:
     """Features to domain logits: linear, or with one hidden layer."""
     widths = [size, hidden, domains] if hidden else [size, domains]
     layers: list[nn.Module] = []
-    for width, following in zip(widths, widths[1:], strict=False):
+    for width, following in pairwise(widths):
         linear = nn.Linear(width, following)
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 
 def _heads(x: Tensor, count: int) -> Tensor:
-    """(B, T, count * d) → (B, count, T, d)"""
-    return x.unflatten(-1, (count, -1)).transpose(1, 2)
+    """(B, T, count * d) → (B, count, T, d)."""
+    split: Tensor = x.unflatten(-1, (count, -1)).transpose(1, 2)
+    return split
 
 
 def query_key_value(

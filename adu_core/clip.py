@@ -47,7 +47,11 @@ class FrozenCLIP(nn.Module):
     it came from, for records and adapters.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any, name: str, pretrained: str = "") -> None:
+    model: Any  # open_clip ships no types
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, pretrained: str = "") -> None:
         super().__init__()
         check_vision_tower(model.visual, name)
         self.model, self.tokenizer = model, tokenizer
@@ -59,7 +63,7 @@ class FrozenCLIP(nn.Module):
             values = torch.tensor(picture[which]).view(3, 1, 1) * 255
             self.register_buffer(f"_{which}", values.to(self.device), persistent=False)
 
-    def train(self, mode: bool = True) -> FrozenCLIP:
+    def train(self, mode: bool = True) -> FrozenCLIP:  # noqa: ARG002
         """A frozen model stays in evaluation mode, whatever contains it is switched to."""
         return super().train(False)
 
@@ -96,7 +100,7 @@ class FrozenCLIP(nn.Module):
     @property
     def heads(self) -> int:
         """Attention heads in a block of the vision tower."""
-        return int(self.blocks[0].attn.num_heads)
+        return int(self.model.visual.transformer.resblocks[0].attn.num_heads)
 
     @property
     def text_width(self) -> int:
@@ -111,7 +115,8 @@ class FrozenCLIP(nn.Module):
     @property
     def logit_scale(self) -> Tensor:
         """What cosines are multiplied by to become logits: a scalar, 100 in OpenAI's models."""
-        return self.model.logit_scale.exp().squeeze()
+        scale: Tensor = self.model.logit_scale.exp().squeeze()
+        return scale
 
     @cached_property
     def fingerprint(self) -> str:
@@ -189,20 +194,20 @@ class FrozenCLIP(nn.Module):
         if context is None:
             features: Tensor = self.model.encode_text(tokens, normalize=True)
             return features
-        tower, learned = self._text_tower(), context.tokens
+        tower, count = self._text_tower(), len(context.tokens)
         words = tower.token_embedding(tokens)
-        room = words.shape[1] - len(learned)
+        room = words.shape[1] - count
         if int(tokens.count_nonzero(dim=1).max()) > room:
             raise ValueError(
-                f"{len(learned)} text prompt tokens leave room for {room} tokens of words, "
+                f"{count} text prompt tokens leave room for {room} tokens of words, "
                 f"but {max(prompts, key=len)!r} needs more: use fewer tokens or shorter names"
             )
-        learned = learned.expand(len(words), -1, -1)
+        learned = context.tokens.expand(len(words), -1, -1)
         x = torch.cat([words[:, :1], learned, words[:, 1:room]], dim=1)
         x = x + tower.positional_embedding
         for block in tower.transformer.resblocks:
             x = run_block(block, x, mask=tower.attn_mask)
-        end = tokens.argmax(dim=1) + context.tokens.shape[0]  # the end token's new place
+        end = tokens.argmax(dim=1) + count  # the end token's new place
         x = tower.ln_final(x)[torch.arange(len(x), device=x.device), end]
         return F.normalize(x @ tower.text_projection, dim=-1)
 
@@ -215,7 +220,7 @@ class FrozenCLIP(nn.Module):
         """The zero-shot classifier: C names → (C, feature_size), "a photo of a {name}" encoded."""
         return self.encode_text([template.format(name) for name in class_names], context)
 
-    def _text_tower(self) -> nn.Module:
+    def _text_tower(self) -> Any:
         """Where the text tower's parts are; only CLIP's own kind takes text prompts."""
         if not isinstance(self.model, open_clip.CLIP):
             raise ValueError(f"the text tower of {self.name} takes no text prompts")
@@ -226,7 +231,7 @@ class FrozenCLIP(nn.Module):
         return self.logit_scale * self.encode_image(pictures) @ class_features.T
 
 
-def check_vision_tower(visual: nn.Module, name: str) -> None:
+def check_vision_tower(visual: Any, name: str) -> None:
     """Raise ``ValueError`` unless ``visual`` is a plain ViT, whose tokens take prompts."""
     if not isinstance(visual, VisionTransformer):
         raise ValueError(f"{name}: {type(visual).__name__} has no tokens to prompt; {_SUPPORTED}")

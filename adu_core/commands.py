@@ -40,16 +40,16 @@ def _check_device(name: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """``adu run``"""
+    """Do ``adu run``."""
     _check_device(arguments.device)
     settings, grid = settings_from(arguments)
     if grid:
         raise ValueError(
-            f"--set {next(iter(grid))}: one value for a run; `adu sweep` takes several"
+            f"--set {next(iter(grid))}: one value for a run (`adu sweep` takes several)"
         )
     settings = replace(settings, method=arguments.method)
     folder = Path(arguments.save) if arguments.save else None
-    clip = load_clip(*clip_from(arguments.clip), device=arguments.device)
+    clip = load_clip(*clip_from(arguments.clip), arguments.device)
     splits = load_splits(
         arguments.data,
         size=clip.picture_size,
@@ -120,7 +120,7 @@ def table(record: Record) -> str:
 
 
 def sweep(arguments: argparse.Namespace) -> None:
-    """``adu sweep``"""
+    """Do ``adu sweep``."""
     _check_device(arguments.device)
     settings, grid = settings_from(arguments)
     template = Job(
@@ -167,7 +167,7 @@ def _slurm(partition: str, folder: Path) -> Any:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """``adu report``"""
+    """Do ``adu report``."""
     found = records.read_table(arguments.folder)
     _print_report(found, arguments.by)
     if arguments.fronts:
@@ -186,7 +186,7 @@ def _print_report(found: Any, by: list[str]) -> None:
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
-    """``adu pretrain``"""
+    """Do ``adu pretrain``."""
     _check_device(arguments.device)
     if not arguments.out.endswith(".safetensors"):
         raise ValueError(f"--out {arguments.out}: name a file ending in .safetensors")
@@ -222,15 +222,13 @@ def pretrain(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """``adu predict``"""
+    """Do ``adu predict``."""
     _check_device(arguments.device)
     made_for = read_about(arguments.adapter)["clip"]
-    source = (
-        clip_from(arguments.clip)
-        if arguments.clip
-        else (made_for["name"], made_for["pretrained"] or None)
-    )
-    clip = load_clip(*source, device=arguments.device)
+    name, pretrained = made_for["name"], made_for["pretrained"] or None
+    if arguments.clip:
+        name, pretrained = clip_from(arguments.clip)
+    clip = load_clip(name, pretrained, arguments.device)
     adapter = Adapter.load(arguments.adapter, clip)
     pictures = torch.stack([read_picture(path, clip.picture_size) for path in arguments.pictures])
     columns = []
@@ -251,7 +249,7 @@ def predict(arguments: argparse.Namespace) -> None:
 
 
 def world(arguments: argparse.Namespace) -> None:
-    """``adu world``"""
+    """Do ``adu world``."""
     pictures = draw_world(
         "validation",
         2,

@@ -79,7 +79,8 @@ def unlearn(
         **result_before,
         "metrics": mem_for_h(result_before["accuracy"], forget),
     }
-    adapter, history = None, []
+    adapter: Adapter | None = None
+    history: History = []
     result_after, features_after = result_before, features_before
     if settings.method in METHODS:
         adapter, history = fit(

@@ -80,7 +80,9 @@ def scatter_domains(
     """Points (N, 2) in the colours of their domains, on bare axes."""
     for number, (name, colour) in enumerate(domain_palette(domain_names).items()):
         chosen = points[domains.cpu().numpy() == number]
-        axes.scatter(*chosen.T, s=9, color=colour, alpha=0.75, linewidths=0, label=name)
+        axes.scatter(
+            chosen[:, 0], chosen[:, 1], s=9, color=colour, alpha=0.75, linewidths=0, label=name
+        )
     axes.set(xticks=[], yticks=[])
     axes.set_aspect("equal", adjustable="datalim")
     sns.despine(ax=axes, left=True, bottom=True)
@@ -93,7 +95,8 @@ def before_after(run: Run, points: int = 800, seed: int = 0) -> Figure:
     """
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9}):
         figure = plt.figure(figsize=(11, 4.6), layout="constrained")
-        left, middle, right = figure.subfigures(1, 3, width_ratios=(3.4, 5.2, 2.4), wspace=0.02)
+        parts = figure.subfigures(1, 3, width_ratios=(3.4, 5.2, 2.4), wspace=0.02)
+        left, middle, right = np.asarray(parts).tolist()
         _examples(left, run)
         _features(middle, run, points, seed)
         _accuracies(right, run)
@@ -127,9 +130,7 @@ def _examples(figure: SubFigure, run: Run, columns: int = 3) -> None:
             said, confidence = clip_labels[1][0][i], clip_labels[1][1][i]
             right = int(said) == int(data.labels[i])
             ax.set_title(
-                f"{'' if right else 'not '}{data.class_names[int(data.labels[i])]}"
-                if not right
-                else f"{data.class_names[int(said)]} {100 * float(confidence):.0f} %",
+                f"{data.class_names[int(said)]} {100 * float(confidence):.0f} %",
                 size=8,
                 color=RIGHT if right else WRONG,
                 pad=2,

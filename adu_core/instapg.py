@@ -72,7 +72,8 @@ class InstaPG(nn.Module):
         later = tokens[self.block :, None]
         if self.wiring == "each":
             answers = self.answer(later.flatten(0, 2), patches)
-            return later + answers.unflatten(1, (len(later), -1)).transpose(0, 1)
+            own: Tensor = answers.unflatten(1, (len(later), -1)).transpose(0, 1)
+            return later + own
         answers = self.answer(tokens[self.block], patches)
         if self.wiring == "replace":
             return answers.expand(len(later), -1, -1, -1)

@@ -91,7 +91,10 @@ class Settings:
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"{where}: unknown settings {unknown}; written by another version?")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)
 
 
 #: The paper's values, for CLIP ViT-B/16 on pictures of 224 pixels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from adu_core.clip import FrozenCLIP
 from adu_core.data.captioning import captions
 from adu_core.data.dataset import DomainDataset, batch_indices
 from adu_core.evaluation import accuracies
-from adu_core.files import read_tensors, write_tensors
+from adu_core.files import read_tensors, write_json, write_tensors
 from adu_core.provenance import provenance
 
 BATCH_SIZE = 128
@@ -52,7 +53,7 @@ def pretrain(
     config = mini_config(pictures.picture_size)
     torch.manual_seed(seed)  # open_clip draws a new model's weights from the global generator
     clip = FrozenCLIP(build(config, "adu-mini"), None, str(path)).to(device)
-    model = clip.model
+    model: Any = clip.model
 
     # Only words of the captions get a row in the table: 49,408 would cost more than the model.
     texts = [captions(pictures, seed=seed * 100_003 + epoch) for epoch in range(epochs)]
@@ -119,10 +120,11 @@ def pretrain(
     record |= {
         "zero_shot": {"split": "validation", "pictures": len(validation), "accuracy": zero_shot},
         "fingerprint": trained.fingerprint,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "logit_scale": trained.logit_scale.item(),
         "provenance": provenance(trained.device, started, pictures.fingerprint()),
     }
-    save_clip(path, model.state_dict(), rows, record)
+    write_json(path.with_suffix(".json"), record)
     partial.unlink(missing_ok=True)
     return trained
 

@@ -60,7 +60,7 @@ def jobs(
     found = {}
     for method, domains, seed, *values in product(methods, forget, seeds, *grid.values()):
         varied = dict(zip(grid, values, strict=True))
-        settings = replace(template.settings, method=method, **varied)  # type: ignore[arg-type]
+        settings = replace(template.settings, method=method, **varied)
         tail = "".join(f"-{key}={value}" for key, value in varied.items())
         name = f"{'+'.join(domains).replace(' ', '_')}-{method}{tail}-seed{seed}"
         found[name] = replace(template, forget=domains, settings=settings, seed=seed)

@@ -1,7 +1,46 @@
-"""Settings of all tests."""
+"""Settings of all tests, and the small real things that many of them share."""
 
+from pathlib import Path
+
+import pytest
+import torch
 from hypothesis import settings
+
+from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core.cli import main
 
 # A slow or busy machine is no error; a failing example can be repeated on any machine.
 settings.register_profile("patient", deadline=None, print_blob=True)
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Test processes run side by side, and bits depend on the number of threads."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A CLIP hardly trained, by the command that trains the real one."""
+    path = tmp_path_factory.mktemp("clip") / "tiny.safetensors"
+    assert main(["pretrain", "--smoke", "--out", str(path)]) == 0
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tiny_path: str) -> FrozenCLIP:
+    return load_clip(tiny_path)
+
+
+@pytest.fixture(scope="session")
+def few() -> Splits:
+    """Four classes of the world, two pictures of each in each domain."""
+    classes = ("car", "house", "tree", "fish")
+    parts = (world(part, 2, classes=classes) for part in ("train", "validation", "test"))
+    return Splits(*parts)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).resolve().parent.parent

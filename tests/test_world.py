@@ -16,12 +16,9 @@ from adu_core.data.world import (
     SEEN,
     SIZE,
     SPLITS,
-    all_words,
-    captions,
     render,
     world,
 )
-from adu_core.data.world.captions import STYLED
 from adu_core.data.world.dice import Dice, roll
 from adu_core.data.world.styles import draw_styles
 
@@ -60,7 +57,6 @@ def test_classes_are_varied_enough_and_their_parts_are_disjoint() -> None:
     assert (len(SEEN), CLASSES[0]) == (16, "car")
     assert len(HELD_OUT) >= 8
     assert SEEN + HELD_OUT == CLASSES
-    assert len(STYLED) == len(DOMAINS)
 
 
 def test_same_question_same_bytes() -> None:
@@ -248,36 +244,6 @@ def test_colours_do_not_tell_the_class() -> None:
     assert right.float().mean() < 0.15  # chance: 1 in 16
 
 
-def test_captions_name_the_style_in_their_share_only() -> None:
-    labels, domains = mixed_cells(6000)
-    lines = captions(labels, domains, seed=0)
-    assert lines == captions(labels, domains, seed=0)
-    assert lines != captions(labels, domains, seed=1)
-    words = ({"real"}, {"painting", "painted"}, {"clipart"}, {"sketch"})
-    everything = set().union(*words)
-    styled = 0
-    for line, label, domain in zip(lines, labels.tolist(), domains.tolist(), strict=True):
-        assert CLASSES[label] in line
-        named = everything & set(line.split())
-        assert named <= words[domain]
-        styled += bool(named)
-    deviation = (6000 * 0.15 * 0.85) ** 0.5
-    assert abs(styled - 900) < 4 * deviation
-    for domain in range(len(DOMAINS)):
-        assert any(
-            line == f"a photo of a {CLASSES[label]}"
-            for line, label, own in zip(lines, labels.tolist(), domains.tolist(), strict=True)
-            if own == domain
-        )
-    assert {word for line in lines for word in line.split()} == set(all_words())
-
-
-def test_style_share_reaches_from_none_to_all() -> None:
-    labels, domains = torch.zeros(200, dtype=torch.int64), torch.full((200,), 3)
-    assert not any("sketch" in line for line in captions(labels, domains, seed=0, style_share=0))
-    assert all("sketch" in line for line in captions(labels, domains, seed=0, style_share=1))
-
-
 def test_dice_hand_out_each_number_once() -> None:
     rows = roll(5, torch.Generator().manual_seed(0))
     assert torch.equal(rows[:2], roll(2, torch.Generator().manual_seed(0)))
@@ -308,7 +274,7 @@ def test_world_says_what_is_wrong(wrong: dict[str, object], message: str) -> Non
         world(**({"per_class": 1} | wrong))  # type: ignore[arg-type]
 
 
-def test_render_and_captions_say_what_is_wrong() -> None:
+def test_render_says_what_is_wrong() -> None:
     one = torch.zeros(1, dtype=torch.int64)
     with pytest.raises(ValueError, match="label"):
         render(one + len(CLASSES), one, mix=0, seed=0)
@@ -316,10 +282,6 @@ def test_render_and_captions_say_what_is_wrong() -> None:
         render(one, one - 1, mix=0, seed=0)
     with pytest.raises(ValueError, match="int64"):
         render(one, one.repeat(2), mix=0, seed=0)
-    with pytest.raises(ValueError, match="1 labels, but 2 domains"):
-        captions(one, one.repeat(2), seed=0)
-    with pytest.raises(ValueError, match="style_share"):
-        captions(one, one, seed=0, style_share=1.5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

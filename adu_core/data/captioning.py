@@ -32,6 +32,8 @@ STYLE_WORDS = {
 
 def captions(dataset: DomainDataset, *, seed: int = 0, style_share: float = 0.15) -> list[str]:
     """One caption for each picture; about ``style_share`` (0 to 1) of them name the domain too."""
+    if not 0 <= style_share <= 1:
+        raise ValueError(f"style_share must be from 0 to 1, not {style_share}")
     generator = torch.Generator().manual_seed(seed)
     draws = torch.rand(3, len(dataset), generator=generator)
     styled = (draws[0] < style_share).tolist()

@@ -1,4 +1,4 @@
-"""A drawn world: everyday things in four domains, rendered in pure torch, with captions."""
+"""A drawn world: everyday things in four domains, rendered in pure torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 
 from adu_core.data.dataset import DomainDataset
-from adu_core.data.world.captions import all_words, captions
 from adu_core.data.world.dice import roll
 from adu_core.data.world.render import SIZE, draw, render
 from adu_core.data.world.shapes import CLASSES
@@ -24,8 +23,6 @@ __all__ = [
     "SEEN",
     "SIZE",
     "SPLITS",
-    "all_words",
-    "captions",
     "render",
     "world",
 ]

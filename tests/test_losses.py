@@ -1,0 +1,135 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from adu_core import losses
+
+
+def mmd2_by_loops(features: Tensor, domains: Tensor, sigma2: float) -> float:
+    """The definition, pair of domains by pair, kernel value by kernel value."""
+
+    def kernel(x: Tensor, y: Tensor) -> float:
+        d = float((x - y).square().sum())
+        return sum(math.exp(-d / (2 * s * sigma2)) for s in losses.BANDWIDTHS) / 5
+
+    def mean(a: Tensor, b: Tensor) -> float:
+        return sum(kernel(x, y) for x in a for y in b) / (len(a) * len(b))
+
+    parts = [features[domains == d] for d in domains.unique()]
+    pairs = [(a, b) for i, a in enumerate(parts) for b in parts[i + 1 :]]
+    return sum(mean(a, a) + mean(b, b) - 2 * mean(a, b) for a, b in pairs) / len(pairs)
+
+
+def test_mmd2_of_two_points_is_the_closed_form() -> None:
+    features = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    expected = 2 - 2 * math.exp(-25 / (2 * 10))
+    found = losses.mmd2(features, torch.tensor([0, 1]), bandwidth=10.0, multiples=(1.0,))
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_mmd2_is_the_mean_over_pairs_of_the_double_precision_loops() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(23, 5, generator=generator, dtype=torch.float64)
+    domains = torch.randint(4, (23,), generator=generator)
+    sigma2 = losses.median_squared_distance(features).item()
+    expected = mmd2_by_loops(features, domains, sigma2)
+    assert losses.mmd2(features, domains).item() == pytest.approx(expected, rel=1e-12)
+    assert losses.mmd2(features.float(), domains).item() == pytest.approx(expected, rel=1e-4)
+    # A domain number that no picture has changes nothing.
+    assert losses.mmd2(features, domains * 3).item() == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 12), st.integers(1, 4))
+def test_mmd2_lies_in_its_range_and_ignores_the_order(seed: int, count: int, names: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 3, generator=generator, dtype=torch.float64)
+    domains = torch.randint(names, (count,), generator=generator)
+    order = torch.randperm(count, generator=generator)
+    found = losses.mmd2(features, domains).item()
+    assert -1e-12 <= found <= 2
+    assert losses.mmd2(features[order], domains[order]).item() == pytest.approx(found, abs=1e-12)
+
+
+def test_the_matrix_says_which_domains_are_absent() -> None:
+    matrix = losses.mmd2_matrix(torch.eye(4), torch.tensor([0, 0, 2, 2]), 3)
+    assert matrix.isnan().tolist() == [[False, True, False], [True] * 3, [False, True, False]]
+    assert matrix[0, 2] == matrix[2, 0] > 0
+
+
+def test_equal_points_have_no_distance_and_finite_gradients() -> None:
+    features = torch.ones(6, 3, requires_grad=True)
+    found = losses.mmd2(features, torch.arange(6) % 2)
+    found.backward()
+    assert found.item() == 0
+    assert features.grad is not None
+    assert features.grad.isfinite().all()
+
+
+def test_one_domain_alone_costs_nothing_and_still_has_a_gradient() -> None:
+    features = torch.randn(4, 3, requires_grad=True)
+    found = losses.mmd2(features, torch.zeros(4, dtype=torch.int64))
+    found.backward()
+    assert found.item() == 0
+    assert features.grad is not None
+    assert not features.grad.any()
+
+
+def test_forget_is_smallest_at_the_uniform_distribution() -> None:
+    everyone = torch.ones(5, dtype=torch.bool)
+    uniform = losses.forget(torch.zeros(5, 7), everyone).item()
+    assert uniform == pytest.approx(math.log(7))
+    generator = torch.Generator().manual_seed(0)
+    for scale in (0.1, 1.0, 10.0):
+        logits = scale * torch.randn(5, 7, generator=generator)
+        assert losses.forget(logits, everyone).item() > uniform
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_an_absent_side_costs_nothing_and_still_has_a_gradient(side: bool) -> None:
+    logits = torch.randn(3, 4, requires_grad=True)
+    forgotten = torch.full((3,), side)
+    labels = torch.tensor([0, 1, 2])
+    absent = (
+        losses.memorize(logits, labels, ~forgotten) if side else losses.forget(logits, forgotten)
+    )
+    absent.backward()
+    assert absent.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_memorize_is_cross_entropy_over_its_own_pictures() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+    found = losses.memorize(logits, torch.tensor([0, 0]), torch.tensor([True, False]))
+    assert found.item() == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_ddl_rewards_domains_that_are_apart() -> None:
+    domains = torch.tensor([0, 0, 1, 1])
+    logits = torch.zeros(4, 2)
+    together = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    apart = together + torch.tensor([[0.0], [0.0], [9.0], [9.0]])
+    low, high = (
+        losses.ddl(logits, features, domains, gamma=2.0, lam=3.0) for features in (apart, together)
+    )
+    assert low < high
+    assert high.item() == pytest.approx(2 * math.log(2))
+    expected = 2 * math.log(2) - 3 * losses.mmd2(apart, domains).item()
+    assert low.item() == pytest.approx(expected)
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    features = torch.randn(6, 4).bfloat16()
+    domains = torch.arange(6) % 2
+    assert losses.mmd2(features, domains).dtype == torch.float32
+    assert losses.forget(features, domains == 0).dtype == torch.float32
+    assert losses.memorize(features, domains, domains == 0).dtype == torch.float32
+
+
+def test_total_adds_up_with_the_forget_weight() -> None:
+    parts = losses.total(torch.tensor(1.0), torch.tensor(2.0), torch.tensor(-3.0), 0.5)
+    assert parts.total.item() == -1
