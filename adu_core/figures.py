@@ -176,8 +176,20 @@ def _accuracies(figure: SubFigure, run: Run) -> None:
     before = [record["before"]["accuracy"][name] for name in names]
     after = [record["after"]["accuracy"][name] for name in names]
     ax.barh(rows, before, height=0.7, color="none", edgecolor="#777777", linewidth=1)
-    bars = ax.barh(rows, after, height=0.7, color=colours)
-    ax.bar_label(bars, fmt="%.0f", padding=-4, color="white", weight="bold", ha="right")
+    ax.barh(rows, after, height=0.7, color=colours)
+    for row, value in zip(rows.tolist(), after, strict=True):
+        if value > 15:  # inside the bar, or beside it where there is no room
+            ax.text(
+                value - 2,
+                row,
+                f"{value:.0f}",
+                color="white",
+                weight="bold",
+                ha="right",
+                va="center",
+            )
+        else:
+            ax.text(value + 2, row, f"{value:.0f}", weight="bold", va="center")
     ax.set_yticks(rows, [_label(run, name) for name in names])
     ax.set(xlim=(0, 104), xticks=(0, 50, 100))
     ax.invert_yaxis()

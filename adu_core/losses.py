@@ -22,6 +22,11 @@ def _precise(values: Tensor) -> Tensor:
     return values if values.dtype in (torch.float32, torch.float64) else values.float()
 
 
+def _exact(values: Tensor) -> torch.autocast:
+    """A block whose matrix products autocast leaves alone."""
+    return torch.autocast(values.device.type, enabled=False)
+
+
 def memorize(logits: Tensor, labels: Tensor, memorized: Tensor) -> Tensor:
     """L_memorize: cross-entropy to the class, over the memorized domains' pictures.
 
@@ -49,7 +54,8 @@ def domain_classification(domain_logits: Tensor, domains: Tensor) -> Tensor:
 def squared_distances(features: Tensor) -> Tensor:
     """Squared Euclidean distance of every pair: (B, E) → (B, B), exactly 0 on the diagonal."""
     norms = features.square().sum(dim=1)
-    distances = (norms[:, None] + norms[None, :] - 2 * features @ features.T).clamp(min=0)
+    with _exact(features):
+        distances = (norms[:, None] + norms[None, :] - 2 * features @ features.T).clamp(min=0)
     return distances * (1 - torch.eye(len(features), dtype=features.dtype, device=features.device))
 
 
@@ -88,7 +94,8 @@ def mmd2_matrix(
     # Row d of `weights` averages over the pictures of domain d: all block means at once.
     members = F.one_hot(domains, domain_count).to(features.dtype).T
     weights = members / members.sum(dim=1, keepdim=True)  # 0 / 0 = NaN marks an absent domain
-    means = weights @ kernel @ weights.T
+    with _exact(features):
+        means = weights @ kernel @ weights.T
     own = means.diagonal()
     return own[:, None] + own[None, :] - 2 * means
 

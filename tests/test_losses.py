@@ -133,3 +133,11 @@ def test_half_precision_is_computed_in_float32() -> None:
 def test_total_adds_up_with_the_forget_weight() -> None:
     parts = losses.total(torch.tensor(1.0), torch.tensor(2.0), torch.tensor(-3.0), 0.5)
     assert parts.total.item() == -1
+
+
+def test_autocast_does_not_make_mmd2_coarser():
+    features = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
+    wanted = losses.mmd2_matrix(features, torch.arange(32) % 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = losses.mmd2_matrix(features, torch.arange(32) % 4, 4)
+    assert found.equal(wanted)

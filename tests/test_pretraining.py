@@ -1,0 +1,148 @@
+"""Pretraining a small CLIP: it learns, goes on where it stopped, and stores no unused words."""
+
+import hashlib
+import json
+import math
+
+import open_clip
+import pytest
+import torch
+
+from adu_core import pretraining
+from adu_core.checkpoints import TOKEN_ROWS, load_clip
+from adu_core.clip import FrozenCLIP
+from adu_core.data.captioning import captions
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.world import world
+from adu_core.evaluation import accuracies
+from adu_core.files import read_json, read_tensors
+
+EPOCHS = 2
+
+
+def pretrain(pictures, path, epochs: int = EPOCHS, seed: int = 0) -> FrozenCLIP:
+    return pretraining.pretrain(
+        pictures, pictures, path, epochs=epochs, seed=seed, about={"source": "w"}, progress=False
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures() -> DomainDataset:
+    return world("pretrain", 5, classes=("car", "cat", "tree", "cup"), size=20)
+
+
+@pytest.fixture(scope="module")
+def unbroken(pictures, tmp_path_factory) -> FrozenCLIP:
+    return pretrain(pictures, tmp_path_factory.mktemp("whole") / "clip.safetensors")
+
+
+def test_the_record_tells_what_was_done(pictures, unbroken):
+    record = read_json(unbroken.name.replace(".safetensors", ".json"))
+    assert record["data"] == {
+        "source": "w",
+        "pictures": 80,
+        "fingerprint": pictures.fingerprint(),
+    }
+    assert len(record["training"]["loss"]) == EPOCHS
+    assert record["model"]["vision_cfg"]["image_size"] == 20
+    assert record["zero_shot"]["accuracy"] == accuracies(unbroken, pictures)
+    assert record["fingerprint"] == unbroken.fingerprint
+    with open(unbroken.name, "rb") as file:  # noqa: PTH123, the name is a string
+        assert record["sha256"] == hashlib.sha256(file.read()).hexdigest()
+
+
+def test_it_learns(tmp_path):
+    pictures = world("pretrain", 16, classes=("car", "cat"), domains=("clipart", "sketch"), size=20)
+    clip = pretrain(pictures, tmp_path / "clip.safetensors", epochs=12)
+    loss = read_json(tmp_path / "clip.json")["training"]["loss"]
+    assert loss[-1] < loss[0] - 0.3
+    assert not any(parameter.requires_grad for parameter in clip.parameters())
+
+
+def test_interrupted_and_resumed_is_unbroken(pictures, unbroken, tmp_path, monkeypatch):
+    path = tmp_path / "clip.safetensors"
+    store = pretraining._store
+
+    def interrupted(*values: object) -> None:
+        store(*values)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "_store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(pictures, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.partial.safetensors"]
+    monkeypatch.setattr(pretraining, "_store", store)
+    resumed = pretrain(pictures, path)
+    assert resumed.fingerprint == unbroken.fingerprint
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.json", "clip.safetensors"]
+
+
+def test_the_rest_of_another_pretraining_is_refused(pictures, tmp_path, monkeypatch):
+    path = tmp_path / "clip.safetensors"
+    store = pretraining._store
+
+    def interrupted(*values: object) -> None:
+        store(*values)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "_store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(pictures, path)
+    with pytest.raises(ValueError, match=r"clip.partial.safetensors belongs to another"):
+        pretrain(pictures, path, seed=1)
+
+
+def test_only_words_in_use_are_stored_and_each_in_its_row(pictures, unbroken):
+    weights, _ = read_tensors(unbroken.name)
+    rows, table = weights[TOKEN_ROWS], weights["token_embedding.weight"]
+    lines = {line for epoch in range(EPOCHS) for line in captions(pictures, seed=epoch)}
+    used = open_clip.get_tokenizer("adu-mini")(sorted(lines)).unique()
+    assert rows.tolist() == used.tolist()
+    assert table.shape == (len(rows), unbroken.text_width)
+    whole = unbroken.model.token_embedding.weight
+    assert whole.shape[0] == 49408
+    assert whole[rows].equal(table)
+    others = torch.ones(len(whole), dtype=torch.bool)
+    others[rows] = False
+    assert whole[others].eq(0).all()
+
+
+@torch.no_grad()
+def test_it_comes_back_from_its_file(pictures, unbroken):
+    again = load_clip(unbroken.name)
+    assert again.fingerprint == unbroken.fingerprint
+    batch, names = pictures.pictures[:4], pictures.class_names
+    assert again.encode_image(batch).equal(unbroken.encode_image(batch))
+    assert again.class_features(names).equal(unbroken.class_features(names))
+
+
+def test_a_file_of_other_origin_is_refused(unbroken, tmp_path):
+    weights, _ = read_tensors(unbroken.name)
+    path = tmp_path / "other.safetensors"
+    record = read_json(unbroken.name.replace(".safetensors", ".json"))
+    pretraining.save_clip(path, weights, weights[TOKEN_ROWS], record)
+    assert load_clip(str(path)).fingerprint == unbroken.fingerprint
+    (tmp_path / "other.json").write_text(json.dumps({"name": "no model"}))
+    with pytest.raises(ValueError, match="was not written by `adu pretrain`"):
+        load_clip(str(path))
+    (tmp_path / "other.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"other.json is missing"):
+        load_clip(str(path))
+
+
+def test_the_contrastive_loss_by_hand():
+    eye = torch.eye(3)
+    scale = torch.tensor(2.0)
+    wanted = -math.log(math.exp(2) / (math.exp(2) + 2))
+    assert pretraining.contrastive(eye, eye, scale).item() == pytest.approx(wanted, abs=1e-6)
+    mixed = pretraining.contrastive(eye, eye.roll(1, 0), scale)
+    assert mixed.item() == pytest.approx(wanted + 2, abs=1e-6)
+
+
+def test_warm_up_then_half_a_cosine():
+    rates = [pretraining.learning_rate(step, 1000) for step in range(1000)]
+    top = rates.index(max(rates))
+    assert rates[top] == pretraining.PEAK_RATE
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert 0 < rates[-1] < 1e-6 < rates[0]
