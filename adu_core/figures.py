@@ -23,6 +23,8 @@ from adu_core.files import replacing
 
 #: For domains in their order: told apart by colour-blind readers, on white and on black.
 DOMAIN_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#949494")
+#: Examples of a rendered domain are those whose style moved less than this towards another.
+TYPICAL = 0.05
 RIGHT, WRONG = "#1a7f4b", "#c2410c"
 
 
@@ -84,7 +86,6 @@ def scatter_domains(
             chosen[:, 0], chosen[:, 1], s=9, color=colour, alpha=0.75, linewidths=0, label=name
         )
     axes.set(xticks=[], yticks=[])
-    axes.set_aspect("equal", adjustable="datalim")
     sns.despine(ax=axes, left=True, bottom=True)
 
 
@@ -115,6 +116,8 @@ def _examples(figure: SubFigure, run: Run, columns: int = 3) -> None:
     axes = figure.subplots(len(data.domain_names), columns, squeeze=False)
     for row, name in enumerate(data.domain_names):
         chosen = (data.domains.cpu() == row) & (clip_labels[0][0] == data.labels.cpu())
+        if data.style_shift is not None:
+            chosen &= data.style_shift.cpu() < TYPICAL
         index = chosen.nonzero().flatten().tolist()
         spread = index[:: max(1, len(index) // columns)][:columns]
         for column, ax in enumerate(axes[row]):
@@ -158,7 +161,7 @@ def _features(figure: SubFigure, run: Run, points: int, seed: int) -> None:
         scatter_domains(ax, embed(features.cpu()[chosen], seed), domains, data.domain_names)
         measured = run.record["before" if when == "before" else "after"]["entanglement"]
         ax.set_title(
-            f"features {when}\nsilhouette by class {measured['silhouette_class']:.2f}, "
+            f"features {when}\nsilhouette by class {measured['silhouette_class']:.2f}\n"
             f"by domain {measured['silhouette_domain']:.2f}",
             size=9,
         )
