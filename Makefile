@@ -50,7 +50,7 @@ notebooks: $(EXECUTED) ## execute every notebook (a copy of it, under build/)
 
 $(EXECUTED): $(READY) $(SOURCES) $(CORE)
 	rm -rf $(SITE) && mkdir -p $(SITE)
-	tar -cf - $(SOURCES) | tar -xf - -C $(SITE)
+	@tar -cf - $(SOURCES) | tar -xf - -C $(SITE)
 	$(BOUNDED) $(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=$(CELL_TIMEOUT) \
 	$(PARALLEL) -p no:cacheprovider $(SITE)/notebooks
 	@touch $@
