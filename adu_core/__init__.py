@@ -3,7 +3,7 @@
 Everything a chapter needs is a name of this package; the modules say more.
 """
 
-from adu_core import figures, losses, metrics
+from adu_core import losses, metrics
 from adu_core.adapter import Adapter
 from adu_core.checkpoints import load_clip
 from adu_core.clip import FrozenCLIP, Trace
@@ -40,7 +40,6 @@ __all__ = [
     "ddl",
     "entanglement",
     "evaluate",
-    "figures",
     "fit",
     "image_features",
     "load_clip",

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from adu_core import figures, records
+from adu_core import records
 from adu_core.adapter import Adapter, read_about
 from adu_core.checkpoints import load_clip
 from adu_core.cli import clip_from, settings_from
@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(folder / "history.json", done.history)
         if done.adapter is not None:
             done.adapter.save(folder)
+        from adu_core import figures  # late: drawing takes seconds to import
+
         figures.save(figures.before_after(done), folder / "before_after.png")
         print(f"saved in {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
 
@@ -258,5 +260,7 @@ def world(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         size=arguments.size,
     )
+    from adu_core import figures
+
     figures.save_sheet(pictures, arguments.out)
     print(f"saved: {arguments.out}, {len(CLASSES)} classes across, {len(DOMAINS)} domains down")
