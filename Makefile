@@ -22,7 +22,7 @@ CORE := $(shell find adu_core -type f -not -name '*.pyc')
 SITE := build/site
 EXECUTED := build/.executed
 
-.PHONY: help setup test unit notebooks book bench lint format lab lock clean
+.PHONY: help setup test unit notebooks book figures bench lint format lab lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -59,6 +59,10 @@ book: $(EXECUTED) ## build the book into build/book/_build/html
 	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
 	--toc book/_toc.yml --path-output ../book --warningiserror --keep-going
 	@echo "The book: open build/book/_build/html/index.html in a browser."
+
+figures: $(READY) ## make the picture in the README anew
+	$(BIN)/adu run --save build/figures
+	cp build/figures/before_after.png book/static/
 
 bench: $(READY) ## time one ADU step against the matmul limit and stock open_clip
 	$(BIN)/python benchmarks/step.py

@@ -1,0 +1,86 @@
+"""The pages hold what they promise: files, pictures, commands and names."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+import adu_core
+from adu_core.cli import parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"!\[(?P<alt>[^]]*)\]\((?P<path>[^)]+)\)")
+FIGURE = re.compile(r"^```\{figure\} (?P<path>\S+)\n(?::alt: (?P<alt>.*)\n)?", re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[[^]]+\]\((?!https?:)([^)#]+)")
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def page(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_every_page_in_the_contents_exists():
+    contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))
+    names = [contents["root"], *(chapter["file"] for chapter in contents["chapters"])]
+    for name in names:
+        found = [ROOT / f"{name}{suffix}" for suffix in (".md", ".ipynb")]
+        assert any(path.is_file() for path in found), name
+
+
+def test_every_notebook_is_in_the_contents():
+    contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"notebooks/{notebook.stem}\n" in contents
+
+
+def test_a_page_has_one_title(page):
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    assert len(re.findall(r"^# \S", prose, re.MULTILINE)) == 1
+
+
+def test_pictures_and_links_lead_to_files_and_pictures_have_a_text(page):
+    text = page.read_text(encoding="utf-8")
+    for picture in (*PICTURE.finditer(text), *FIGURE.finditer(text)):
+        assert (page.parent / picture["path"]).is_file(), picture["path"]
+        assert len(picture["alt"] or "") > 20, f"{picture['path']} has no alternative text"
+    for link in LINK.findall(text):
+        assert (page.parent / link).is_file(), link
+
+
+def test_the_readme_shows_the_picture_that_make_figures_makes():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    shown = PICTURE.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown is not None
+    assert shown["path"] == "book/static/before_after.png"
+    assert re.search(r"^figures:.*\n(?:\t.*\n)*\t.*before_after\.png book/static", makefile, re.M)
+
+
+def test_commands_on_a_page_can_be_typed(page):
+    text = page.read_text(encoding="utf-8")
+    for line in "\n".join(block for _, block in FENCE.findall(text)).splitlines():
+        program, *words = shlex.split(line) if "adu " in line[:15] else [""]
+        if program.endswith("adu"):
+            parser().parse_args(words)  # SystemExit if it is not understood
+
+
+def test_commands_in_a_sentence_exist_with_their_options(page):
+    commands = next(action.choices for action in parser()._actions if action.choices)
+    text = page.read_text(encoding="utf-8")
+    for words in re.findall(r"`(?:\.venv/bin/)?adu ([a-z][^`]*)`", text):
+        command, *options = re.findall(r"^[a-z]+|--[a-z]+", words)
+        shown = commands[command].format_help()
+        assert all(option in shown for option in options), words
+
+
+def test_python_on_a_page_compiles_and_imports_names_that_exist(page):
+    for language, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        for node in ast.walk(ast.parse(block)) if language == "python" else ():
+            if isinstance(node, ast.ImportFrom) and node.module == "adu_core":
+                for alias in node.names:
+                    assert alias.name in adu_core.__all__
