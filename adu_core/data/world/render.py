@@ -119,7 +119,7 @@ def _picture(name: str, dice: Dice, style: Style, size: int) -> Tensor:
 
     _brush(colour, frame_x, frame_y, style["brush"], texture)
     tone = texture[noise.DAB_TONE].mul_(style["brush"])
-    colour.addcmul_(tone.unsqueeze(1), (0.03 + 0.06 * tint)[:, :, None, None])
+    colour.addcmul_(tone.unsqueeze(1), (0.025 + 0.045 * tint)[:, :, None, None])
     film = texture[noise.BRISTLE] * (style["brush"] * 0.035)
     film.addcmul_(texture[noise.GRAIN], style["grain"] * 0.045)
     film.addcmul_(texture[noise.TOOTH], style["paper"] * -0.03)
@@ -192,7 +192,7 @@ def _brush(
     """Each dab of the brush takes the ``colour`` found nearer to its middle, in place."""
     # Weaker brushes move less than a fraction of a pixel: time is better spent elsewhere.
     brushed = (strength.flatten() > 0.1).nonzero().squeeze(1)
-    pull = strength[brushed] * 0.34
+    pull = strength[brushed] * 0.26
     column = (texture[noise.DAB_X, brushed] * pull).add_(frame_x)
     row = (texture[noise.DAB_Y, brushed] * pull).add_(frame_y).neg_()
     colour[brushed] = F.grid_sample(

@@ -56,9 +56,11 @@ def draw_palette(dice: Dice, style: Style) -> Palette:
     value = low + (high - low) * light
     parts = colours(hue % 1, torch.cat((strong, weak), 1).clamp(0, 1), value)
 
-    hue, depth, light = dice.uniform(3), dice.uniform(3), dice.uniform(3)
+    # Skies from green-blue to violet over grounds from orange to green; paper of any tint.
+    low, high = style["fill"].new_tensor([[0.47, 0.06, 0.0], [0.70, 0.36, 1.0]])
+    hue, depth, light = low + (high - low) * dice.uniform(3), dice.uniform(3), dice.uniform(3)
     plain = 1 - backdrop.clamp(max=1)
-    amount = hue.new_tensor([0.5, 0.5, 0.14])
+    amount = hue.new_tensor([0.45, 0.45, 0.14])
     low = hue.new_tensor([0.62, 0.30, 0.93])
     high = hue.new_tensor([0.97, 0.62, 1.0])
     around = colours(
