@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from adu_core.methods import PRESETS, MethodName, Settings
@@ -149,7 +148,11 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     add("--data", default="world", metavar="world|folder:PATH", help="the pictures (world)")
     add("--clip", default="mini", metavar="mini|NAME[:PRETRAINED]|PATH", help="the model (mini)")
     add("--shots", type=_count(1), default=8, help="pictures per class and domain (8)")
-    add("--limit", type=_count(1), help="read at most so many per class and domain of a folder")
+    add(
+        "--limit",
+        type=_count(1),
+        help="measure on so many of a folder per class and domain",
+    )
     add("--mix", type=float, default=0.5, help="overlap of the world's domains, 0 to 0.5 (0.5)")
     add(
         "--preset",
@@ -238,10 +241,3 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"adu {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
-
-
-def output_folder(path: str) -> Path:
-    """A folder to write into, made now, so that a bad path is known before the work."""
-    folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

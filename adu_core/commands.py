@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from adu_core.checkpoints import load_clip
 from adu_core.cli import clip_from, settings_from
 from adu_core.data.folder import read_folder
 from adu_core.data.picture import read_picture
-from adu_core.data.sources import load_splits, read_pictures
+from adu_core.data.sources import TRAIN, VALIDATION, load_splits, read_share
 from adu_core.data.world import CLASSES, DOMAINS
 from adu_core.data.world import world as draw_world
 from adu_core.evaluation import class_logits, image_features
-from adu_core.experiment import Record, unlearn
-from adu_core.files import write_json
+from adu_core.experiment import unlearn
+from adu_core.files import read_json, write_json
 from adu_core.pretraining import pretrain as train_clip
 from adu_core.sweep import Job, jobs
 from adu_core.sweep import sweep as run_sweep
@@ -70,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         config={"data": arguments.data, "shots": arguments.shots, "mix": arguments.mix},
         checkpoint=folder / "training.safetensors" if folder else None,
     )
-    print(table(done.record))
+    print(records.table(done.record))
     if arguments.json:
         write_json(arguments.json, done.record)
     if folder:
@@ -82,43 +81,6 @@ def run(arguments: argparse.Namespace) -> None:
 
         figures.save(figures.before_after(done), folder / "before_after.png")
         print(f"saved in {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
-
-
-def table(record: Record) -> str:
-    """A record as the table that `adu run` prints."""
-    config, before, after = record["config"], record["before"], record["after"]
-    forget = config["forget"]
-    lines = [
-        f"{config['settings']['method']}: forget {', '.join(forget)} "
-        f"({config['clip']['name']}, {config['data']}, seed {config['seed']}, "
-        f"{config['on']} pictures)",
-        "",
-        f"{'accuracy, %':<28}{'before':>9}{'after':>9}",
-    ]
-    lines += [
-        f"  {name + (' (forget)' if name in forget else ''):<26}"
-        f"{before['accuracy'][name]:>9.1f}{after['accuracy'][name]:>9.1f}"
-        for name in config["domains"]
-    ]
-    names = {"mem": "Mem, memorized accuracy", "for": "For, forgotten error", "h": "H"}
-    lines += [
-        f"{label:<28}{before['metrics'][key]:>9.1f}{after['metrics'][key]:>9.1f}"
-        for key, label in names.items()
-    ]
-    rows: Mapping[str, str] = {
-        "silhouette_class": "silhouette by class",
-        "silhouette_domain": "silhouette by domain",
-        "knn_domain_accuracy": "domain found by k-NN, %",
-        "probe_domain_accuracy": "domain found by probe, %",
-    }
-    lines.append("")
-    for key, label in rows.items():
-        values = before["entanglement"][key], after["entanglement"][key]
-        digits = 1 if label.endswith("%") else 3
-        lines.append(f"{label:<28}{values[0]:>9.{digits}f}{values[1]:>9.{digits}f}")
-    spent = record["provenance"]
-    lines += ["", f"{spent['seconds']:.0f} s, {spent['peak_memory_mb']} MB, {spent['device']}"]
-    return "\n".join(lines)
 
 
 def sweep(arguments: argparse.Namespace) -> None:
@@ -204,7 +166,8 @@ def pretrain(arguments: argparse.Namespace) -> None:
         validation = draw_world("validation", min(count, 25), **options)
     else:
         epochs = epochs or FOLDER_EPOCHS
-        pictures, validation, _ = read_pictures(arguments.data, arguments.size, count)
+        pictures = read_share(arguments.data, TRAIN, arguments.size, count, arguments.seed)
+        validation = read_share(arguments.data, VALIDATION, arguments.size)
     clip = train_clip(
         pictures,
         validation,
@@ -214,8 +177,6 @@ def pretrain(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         about=about,
     )
-    from adu_core.files import read_json
-
     accuracy = read_json(Path(arguments.out).with_suffix(".json"))["zero_shot"]["accuracy"]
     print(f"zero-shot accuracy on {len(validation)} validation pictures, %:")
     for name, value in accuracy.items():

@@ -90,7 +90,9 @@ def mmd2_matrix(
     features = _precise(features)
     sigma2 = median_squared_distance(features) if bandwidth is None else bandwidth
     distances = squared_distances(features) / (2 * sigma2)
-    kernel = torch.stack([torch.exp(-distances / s) for s in multiples]).mean(dim=0)
+    kernel = torch.zeros_like(distances)
+    for s in multiples:  # one by one: on thousands of pictures a stack would take gigabytes
+        kernel = kernel + torch.exp(-distances / s) / len(multiples)
     # Row d of `weights` averages over the pictures of domain d: all block means at once.
     members = F.one_hot(domains, domain_count).to(features.dtype).T
     weights = members / members.sum(dim=1, keepdim=True)  # 0 / 0 = NaN marks an absent domain

@@ -114,3 +114,40 @@ def fronts(table: pd.DataFrame, mems: tuple[float, ...] = (80.0, 90.0)) -> pd.Da
     found = pd.DataFrame(rows)
     means = found.groupby("method", sort=False).mean(numeric_only=True).reset_index()
     return pd.concat([found, means.assign(forget="mean")], ignore_index=True)
+
+
+def table(record: Record) -> str:
+    """A record as the table that `adu run` prints."""
+    config, before, after = record["config"], record["before"], record["after"]
+    forget = config["forget"]
+    lines = [
+        f"{config['settings']['method']}: forget {', '.join(forget)} "
+        f"({config['clip']['name']}, {config['data']}, seed {config['seed']}, "
+        f"{config['on']} pictures)",
+        "",
+        f"{'accuracy, %':<28}{'before':>9}{'after':>9}",
+    ]
+    lines += [
+        f"  {name + (' (forget)' if name in forget else ''):<26}"
+        f"{before['accuracy'][name]:>9.1f}{after['accuracy'][name]:>9.1f}"
+        for name in config["domains"]
+    ]
+    names = {"mem": "Mem, memorized accuracy", "for": "For, forgotten error", "h": "H"}
+    lines += [
+        f"{label:<28}{before['metrics'][key]:>9.1f}{after['metrics'][key]:>9.1f}"
+        for key, label in names.items()
+    ]
+    rows = {
+        "silhouette_class": "silhouette by class",
+        "silhouette_domain": "silhouette by domain",
+        "knn_domain_accuracy": "domain found by k-NN, %",
+        "probe_domain_accuracy": "domain found by probe, %",
+    }
+    lines.append("")
+    for key, label in rows.items():
+        values = before["entanglement"][key], after["entanglement"][key]
+        digits = 1 if label.endswith("%") else 3
+        lines.append(f"{label:<28}{values[0]:>9.{digits}f}{values[1]:>9.{digits}f}")
+    spent = record["provenance"]
+    lines += ["", f"{spent['seconds']:.0f} s, {spent['peak_memory_mb']} MB, {spent['device']}"]
+    return "\n".join(lines)

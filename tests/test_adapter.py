@@ -7,7 +7,6 @@ import torch
 
 from adu_core import MINI, Adapter, FrozenCLIP, Splits, fit
 from adu_core.checkpoints import build, mini_config
-from adu_core.files import replacing
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +63,6 @@ def test_broken_files_are_named(adapter: Adapter, tiny_clip: FrozenCLIP, tmp_pat
     about.write_text("{}")
     with pytest.raises(ValueError, match="does not describe an adapter"):
         Adapter.load(tmp_path, tiny_clip)
-
-
-def test_nothing_is_ever_half_written(tmp_path: Path) -> None:
-    target = tmp_path / "file.txt"
-    target.write_text("old")
-
-    def fail() -> None:
-        with replacing(target) as temporary:
-            temporary.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_zero_shot_has_no_adapter(tiny_clip: FrozenCLIP) -> None:

@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adu_core import commands, load_clip, world
+from adu_core import commands
 from adu_core.cli import main
-from adu_core.pretraining import pretrain
 
 RESULT = {"metrics", "accuracy", "entanglement"}
 QUICK = ["--shots", "1", "--set", "epochs=1", "--on", "validation"]
@@ -113,28 +112,3 @@ def test_ctrl_c_is_said_and_not_a_traceback(
     monkeypatch.setattr(commands, "world", interrupt)
     assert main(["world", "--out", "x.png"]) == 130
     assert "interrupted" in capsys.readouterr().err
-
-
-def test_pretraining_interrupted_and_resumed_is_unbroken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import adu_core.pretraining as module
-
-    pictures = world("pretrain", 6, classes=("car", "house"))
-    validation = world("validation", 2, classes=("car", "house"))
-    whole = pretrain(pictures, validation, tmp_path / "whole.safetensors", epochs=2, progress=False)
-    store = module._store
-
-    def store_and_stop(*arguments: object) -> None:
-        store(*arguments)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    path = tmp_path / "resumed.safetensors"
-    monkeypatch.setattr(module, "_store", store_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(pictures, validation, path, epochs=2, progress=False)
-    assert not path.exists()
-    monkeypatch.undo()
-    resumed = pretrain(pictures, validation, path, epochs=2, progress=False)
-    assert resumed.fingerprint == whole.fingerprint == load_clip(str(path)).fingerprint
-    assert [p.name for p in tmp_path.glob("*partial*")] == []

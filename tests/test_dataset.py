@@ -56,24 +56,6 @@ def test_too_few_pictures_for_the_shots_names_class_domain_and_remedy():
         numbered([[5, 5]]).few_shot(0)
 
 
-@given(datasets(), st.lists(st.integers(1, 5), min_size=1, max_size=4), SEEDS)
-def test_the_parts_of_a_split_are_disjoint_and_lose_nothing(data, weights, seed):
-    fractions = [weight / sum(weights) for weight in weights]
-    parts = data.split(fractions, seed)
-    assert sorted(number for part in parts for number in numbers(part)) == numbers(data)
-    for part, fraction in zip(parts, fractions, strict=True):
-        assert ((part.counts() - data.counts() * fraction).abs() <= 1).all()
-        assert part.class_names == data.class_names
-    again = data.split(fractions, seed)
-    assert [numbers(part) for part in parts] == [numbers(part) for part in again]
-
-
-@pytest.mark.parametrize("fractions", [(0.5, 0.0), (0.8, 0.4), (-0.1, 0.5)])
-def test_fractions_that_are_none_or_too_many_are_refused(fractions):
-    with pytest.raises(ValueError, match="fractions must be positive and add up to at most 1"):
-        numbered([[4, 4]]).split(fractions)
-
-
 DOMAINS = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(torch.tensor)
 
 

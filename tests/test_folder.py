@@ -223,6 +223,32 @@ def test_a_class_is_drawn_the_same_whatever_lies_beside_it(tmp_path):
     assert not other.pictures.equal(before.pictures)
 
 
+@pytest.mark.parametrize("limits", [(None, None), (3, 5), (5, 1)])
+def test_shares_have_no_picture_in_common_whatever_the_limits_and_seeds(tmp_path, limits):
+    for number in range(20):
+        for name in ("photo/dog", "sketch/dog"):
+            draw(tmp_path / name / f"{number}.png", (number, 0, 0))
+    halves = [
+        read_folder(tmp_path, size=2, share=share, per_class_and_domain=limit, seed=seed)
+        for share, limit, seed in zip(((0, 0.5), (0.5, 1)), limits, (0, 7), strict=True)
+    ]
+    for domain in range(2):
+        first, second = (
+            {colour(picture) for picture in half.pictures[half.domains == domain]}
+            for half in halves
+        )
+        assert not first & second
+        assert [len(first), len(second)] == [limit or 10 for limit in limits]
+
+
+def test_a_class_too_small_to_share_out_is_named(tmp_path):
+    tree(tmp_path, *GOOD)
+    with pytest.raises(PictureError, match=r"cat holds 1 pictures, too few for a share"):
+        read_folder(tmp_path, size=2, share=(0.6, 0.7))
+    with pytest.raises(ValueError, match="share must run from"):
+        read_folder(tmp_path, size=2, share=(0.6, 0.6))
+
+
 @pytest.mark.parametrize(
     ("files", "root", "message"),
     [

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -36,6 +37,23 @@ def unbroken(pictures, tmp_path_factory) -> FrozenCLIP:
     return pretrain(pictures, tmp_path_factory.mktemp("whole") / "clip.safetensors")
 
 
+@pytest.fixture
+def interrupted(pictures, tmp_path, monkeypatch) -> Path:
+    """Where a pretraining was to go that was stopped after its first epoch."""
+    path = tmp_path / "clip.safetensors"
+    store = pretraining._store
+
+    def store_and_stop(*values: object) -> None:
+        store(*values)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_store", store_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(pictures, path)
+    return path
+
+
 def test_the_record_tells_what_was_done(pictures, unbroken):
     record = read_json(unbroken.name.replace(".safetensors", ".json"))
     assert record["data"] == {
@@ -59,37 +77,19 @@ def test_it_learns(tmp_path):
     assert not any(parameter.requires_grad for parameter in clip.parameters())
 
 
-def test_interrupted_and_resumed_is_unbroken(pictures, unbroken, tmp_path, monkeypatch):
-    path = tmp_path / "clip.safetensors"
-    store = pretraining._store
-
-    def interrupted(*values: object) -> None:
-        store(*values)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pretraining, "_store", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(pictures, path)
-    assert [file.name for file in tmp_path.iterdir()] == ["clip.partial.safetensors"]
-    monkeypatch.setattr(pretraining, "_store", store)
-    resumed = pretrain(pictures, path)
+def test_interrupted_and_resumed_is_unbroken(pictures, unbroken, interrupted):
+    assert [file.name for file in interrupted.parent.iterdir()] == ["clip.partial.safetensors"]
+    resumed = pretrain(pictures, interrupted)
     assert resumed.fingerprint == unbroken.fingerprint
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.json", "clip.safetensors"]
+    assert sorted(file.name for file in interrupted.parent.iterdir()) == [
+        "clip.json",
+        "clip.safetensors",
+    ]
 
 
-def test_the_rest_of_another_pretraining_is_refused(pictures, tmp_path, monkeypatch):
-    path = tmp_path / "clip.safetensors"
-    store = pretraining._store
-
-    def interrupted(*values: object) -> None:
-        store(*values)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pretraining, "_store", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(pictures, path)
+def test_the_rest_of_another_pretraining_is_refused(pictures, interrupted):
     with pytest.raises(ValueError, match=r"clip.partial.safetensors belongs to another"):
-        pretrain(pictures, path, seed=1)
+        pretrain(pictures, interrupted, seed=1)
 
 
 def test_only_words_in_use_are_stored_and_each_in_its_row(pictures, unbroken):

@@ -110,41 +110,20 @@ class DomainDataset:
         """
         if shots < 1:
             raise ValueError(f"shots must be 1 or more, not {shots}")
-        chosen = []
-        for label, domain, members in self._cells(seed):
-            if len(members) < shots:
-                raise ValueError(
-                    f"class {self.class_names[label]!r} has {len(members)} pictures to train on in "
-                    f"domain {self.domain_names[domain]!r}, but {shots} shots were asked for: "
-                    f"ask for at most {len(members)} or add pictures"
-                )
-            chosen.append(members[:shots])
-        return self.subset(torch.cat(chosen))
-
-    def split(self, fractions: Sequence[float], seed: int = 0) -> tuple[DomainDataset, ...]:
-        """Disjoint parts that hold ``fractions`` of every class in every domain.
-
-        Rounded so that nothing is lost when the fractions add up to 1; the same seed gives
-        the same parts, so that a CLIP pretrained on one part is tested on another.
-        """
-        if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
-            raise ValueError(f"fractions must be positive and add up to at most 1: {fractions}")
-        ends = torch.tensor([0.0, *fractions], dtype=torch.float64).cumsum(0)
-        parts: list[list[Tensor]] = [[] for _ in fractions]
-        for _, _, members in self._cells(seed):
-            bounds = (ends * len(members)).round().long().tolist()
-            for part, start, stop in zip(parts, bounds, bounds[1:], strict=False):
-                part.append(members[start:stop])
-        return tuple(self.subset(torch.cat(part)) for part in parts)
-
-    def _cells(self, seed: int) -> Iterator[tuple[int, int, Tensor]]:
-        """(class, domain, its pictures' indices in an order drawn from the seed), one by one."""
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self), generator=generator)
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         labels, domains = self.labels.cpu()[order], self.domains.cpu()[order]
-        for label in range(len(self.class_names)):
-            for domain in range(len(self.domain_names)):
-                yield label, domain, order[(labels == label) & (domains == domain)]
+        chosen = []
+        for label, class_name in enumerate(self.class_names):
+            for domain, domain_name in enumerate(self.domain_names):
+                members = order[(labels == label) & (domains == domain)]
+                if len(members) < shots:
+                    raise ValueError(
+                        f"class {class_name!r} has {len(members)} pictures to train on in domain "
+                        f"{domain_name!r}, but {shots} shots were asked for: ask for at most "
+                        f"{len(members)} or add pictures"
+                    )
+                chosen.append(members[:shots])
+        return self.subset(torch.cat(chosen))
 
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that change with any picture, label or name."""

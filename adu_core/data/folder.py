@@ -28,6 +28,7 @@ def read_folder(
     root: str | Path,
     *,
     size: int,
+    share: tuple[float, float] = (0.0, 1.0),
     per_class_and_domain: int | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -41,29 +42,44 @@ def read_folder(
     Args:
         root: the folder that holds the domains' folders.
         size: height and width in pixels, see ``read_picture``. A picture takes 3 · size² bytes.
-        per_class_and_domain: read at most that many of each, drawn with ``seed``, so that a
-            large set fits into memory; None reads all.
-        seed: which ones; a class's draw does not depend on what else is in ``root``.
+        share: where to begin and to end in a shuffled list of each class's files, as parts of
+            their number. Shares that do not overlap have no file in common, whatever the limit
+            and the seed; how a class is shuffled does not depend on what else is in ``root``.
+        per_class_and_domain: read at most that many of each from the share; None reads all.
+        seed: which of them.
         progress: show a progress bar.
 
     Raises:
         PictureError: the folders are not laid out like that, a class has no pictures in some
-            domain, there are fewer than two domains, or pictures cannot be read.
+            domain or too few for the share, there are fewer than two domains, or pictures
+            cannot be read.
     """
     if size < 1:
         raise ValueError(f"the size of a picture must be 1 pixel or more, not {size}")
     if per_class_and_domain is not None and per_class_and_domain < 1:
         raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
+    if not 0 <= share[0] < share[1] <= 1:
+        raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
     cells = _find_pictures(Path(root).expanduser())
     domain_names = tuple(sorted(cells))
     class_names = tuple(sorted(cells[domain_names[0]]))
     files, labels, domains = [], [], []
     for domain, domain_name in enumerate(domain_names):
         for label, class_name in enumerate(class_names):
-            chosen = cells[domain_name][class_name]
+            found = cells[domain_name][class_name]
+            cell = f"{domain_name}/{class_name}"
+            shuffled = random.Random(cell).sample(found, len(found))
+            first, last = (round(part * len(found)) for part in share)
+            chosen = sorted(shuffled[first:last])
             if per_class_and_domain is not None and len(chosen) > per_class_and_domain:
-                draw = random.Random(f"{seed}/{domain_name}/{class_name}")
+                draw = random.Random(f"{seed}/{cell}")
                 chosen = sorted(draw.sample(chosen, per_class_and_domain))
+            if not chosen:
+                raise PictureError(
+                    f"{found[0].parent} holds {len(found)} pictures, too few for a share from "
+                    f"{share[0]:g} to {share[1]:g} of them: add pictures there, or remove the "
+                    "class from every domain"
+                )
             files += chosen
             labels += [label] * len(chosen)
             domains += [domain] * len(chosen)

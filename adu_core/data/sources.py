@@ -8,8 +8,8 @@ from adu_core.data.dataset import DomainDataset
 from adu_core.data.folder import read_folder
 from adu_core.data.world import SEEN, world
 
-#: How the pictures of a folder are shared out, per class and domain; the same at every seed.
-TRAIN, VALIDATION, TEST = 0.6, 0.1, 0.3
+#: How the files of a folder are shared out, per class and domain; the same at every seed.
+TRAIN, VALIDATION, TEST = (0.0, 0.6), (0.6, 0.7), (0.7, 1.0)
 
 #: Pictures per class and domain of the world's validation and test splits.
 WORLD_VALIDATION, WORLD_TEST = 12, 25
@@ -24,15 +24,22 @@ class Splits:
     test: DomainDataset
 
 
-def read_pictures(source: str, size: int, limit: int | None = None) -> tuple[DomainDataset, ...]:
-    """Train, validation and test pictures of a ``"folder:PATH"`` source, ``size`` pixels each.
-
-    ``limit``: read at most so many pictures per class and domain.
-    """
-    pictures = read_folder(
-        source.removeprefix("folder:"), size=size, per_class_and_domain=limit, progress=True
+def read_share(
+    source: str,
+    share: tuple[float, float],
+    size: int,
+    per_class_and_domain: int | None = None,
+    seed: int = 0,
+) -> DomainDataset:
+    """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of a ``"folder:PATH"`` source."""
+    return read_folder(
+        source.removeprefix("folder:"),
+        size=size,
+        share=share,
+        per_class_and_domain=per_class_and_domain,
+        seed=seed,
+        progress=True,
     )
-    return pictures.split((TRAIN, VALIDATION, TEST))
 
 
 def load_splits(
@@ -50,6 +57,7 @@ def load_splits(
     size:   height = width in pixels, the CLIP's ``picture_size``
     shots:  training pictures per class and domain; which ones, ``seed`` draws. Validation and
             test pictures are the same for every seed
+    limit:  of a folder, read at most so many validation and test pictures each
 
     Raises ``ValueError`` for another kind of source, and what the folder reader raises.
     """
@@ -61,5 +69,9 @@ def load_splits(
         )
     if not source.startswith("folder:"):
         raise ValueError(f"no data {source!r}: give 'world' or 'folder:PATH'")
-    train, validation, test = read_pictures(source, size, limit)
-    return Splits(train.few_shot(shots, seed), validation, test)
+    train = read_share(source, TRAIN, size, shots, seed)
+    return Splits(
+        train.few_shot(shots),  # says which class has too few
+        read_share(source, VALIDATION, size, limit),
+        read_share(source, TEST, size, limit),
+    )
