@@ -96,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="DOMAIN[+DOMAIN]",
         help="one case each; several times for several cases (default: every domain by itself)",
     )
-    sweep.add_argument("--seeds", type=_count(1), default=3, help="seeds 0 to N-1 (3)")
+    sweep.add_argument("--seeds", type=_count(1), default=3, help="how many seeds (3)")
+    sweep.add_argument("--first-seed", type=_count(0), default=0, help="the lowest of them (0)")
     sweep.add_argument("--processes", type=_count(1), default=1, help="runs at a time (1)")
     sweep.add_argument("--slurm", metavar="PARTITION", help="send the runs there with submitit")
 

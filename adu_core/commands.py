@@ -110,7 +110,7 @@ def sweep(arguments: argparse.Namespace) -> None:
         template,
         methods=arguments.methods,
         forget=cases,
-        seeds=range(arguments.seeds),
+        seeds=range(arguments.first_seed, arguments.first_seed + arguments.seeds),
         grid=grid,
     )
     executor = None

@@ -44,10 +44,10 @@ def test_sweep_goes_on_and_report_reads_it(
     tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["sweep", str(tmp_path), "--clip", tiny_path, *QUICK, "--forget", "sketch"]
-    words += ["--methods", "baseline,ddl", "--seeds", "1"]
+    words += ["--methods", "baseline,ddl", "--seeds", "1", "--first-seed", "7"]
     assert main(words) == 0
     files = sorted(tmp_path.glob("*.json"))
-    assert [path.name for path in files] == ["sketch-baseline-seed0.json", "sketch-ddl-seed0.json"]
+    assert [path.name for path in files] == ["sketch-baseline-seed7.json", "sketch-ddl-seed7.json"]
     kept = files[0].read_bytes()
     files[1].unlink()
     assert main(words) == 0
