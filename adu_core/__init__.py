@@ -16,7 +16,9 @@ from adu_core.losses import ddl, mmd2
 from adu_core.methods import METHODS, MINI, PAPER, Settings, objective
 from adu_core.metrics import entanglement, mem_for_h
 from adu_core.pretraining import pretrain
+from adu_core.profiles import Profile, profile
 from adu_core.prompts import TextPrompts, VisionPrompts
+from adu_core.timeline import Timeline
 from adu_core.training import fit
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     "DomainDataset",
     "FrozenCLIP",
     "InstaPG",
+    "Profile",
     "Run",
     "Settings",
     "Splits",
     "TextPrompts",
+    "Timeline",
     "Trace",
     "VisionPrompts",
     "accuracies",
@@ -50,6 +54,7 @@ __all__ = [
     "mmd2",
     "objective",
     "pretrain",
+    "profile",
     "read_folder",
     "unlearn",
     "world",

@@ -28,6 +28,23 @@ TYPICAL = 0.05
 RIGHT, WRONG = "#1a7f4b", "#c2410c"
 
 
+def style() -> None:
+    """The look of the book's figures, for a notebook's first cell: seaborn's ticks, one font."""
+    sns.set_theme(
+        style="ticks",
+        palette=DOMAIN_COLOURS,
+        font="DejaVu Sans",
+        rc={
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 10,
+        },
+    )
+
+
 def domain_palette(domain_names: Sequence[str]) -> dict[str, str]:
     """The colour of each domain, by its place in the dataset's list."""
     return {name: DOMAIN_COLOURS[i % len(DOMAIN_COLOURS)] for i, name in enumerate(domain_names)}
