@@ -14,7 +14,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip import FrozenCLIP, check_vision_tower, supported_models
+from adu_core.clip import SUPPORTED, FrozenCLIP, supported_models
 from adu_core.files import read_json, read_tensors, write_json, write_tensors
 
 #: The CLIP that ships with the package, pretrained on the embedded world.
@@ -123,7 +123,9 @@ def load_clip(
         if open_clip.get_model_config(name) is None:
             known = ", ".join(supported_models())
             raise ValueError(f"no CLIP {name!r}: give 'mini', a .safetensors path, or {known}")
-        check_vision_tower(nn.Identity(), name)
+        raise ValueError(
+            f"{name}: its vision tower is no plain ViT, so it takes no prompts; {SUPPORTED}"
+        )
     if pretrained is None:
         warnings.warn(
             f"{name} has random weights: pass pretrained='openai' or a path", stacklevel=2

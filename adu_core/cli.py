@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -235,9 +236,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
     try:
         getattr(commands, arguments.command)(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("adu: interrupted; nothing is half written", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
         print(f"adu {arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

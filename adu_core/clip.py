@@ -234,10 +234,10 @@ class FrozenCLIP(nn.Module):
 def check_vision_tower(visual: Any, name: str) -> None:
     """Raise ``ValueError`` unless ``visual`` is a plain ViT, whose tokens take prompts."""
     if not isinstance(visual, VisionTransformer):
-        raise ValueError(f"{name}: {type(visual).__name__} has no tokens to prompt; {_SUPPORTED}")
+        raise ValueError(f"{name}: {type(visual).__name__} has no tokens to prompt; {SUPPORTED}")
     plain = all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
     if not plain or visual.attn_pool is not None or visual.pool_type not in ("tok", "avg"):
-        raise ValueError(f"{name}: its blocks or its pooling are not those of CLIP; {_SUPPORTED}")
+        raise ValueError(f"{name}: its blocks or its pooling are not those of CLIP; {SUPPORTED}")
 
 
 def supported_models() -> list[str]:
@@ -252,6 +252,7 @@ def supported_models() -> list[str]:
     return [name for name in open_clip.list_models() if plain(name)]
 
 
-_SUPPORTED = "CLIPs that work are the plain ViTs: " + ", ".join(
+#: For messages: which CLIPs take prompts.
+SUPPORTED = "CLIPs that work are the plain ViTs: " + ", ".join(
     name for name in supported_models() if name.startswith("ViT-") and "worldwide" not in name
 )

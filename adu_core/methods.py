@@ -43,29 +43,29 @@ class Settings:
 
     # What learns.
     prompt_tokens: int = 8
-    prompt_depth: int = 9  # of the CLIP's blocks, or all if it has fewer
+    prompt_depth: int = 9  #: of the CLIP's blocks, or all if it has fewer
     prompt_std: float = 0.02
-    text_tokens: int = 0  # 0: the text stays "a photo of a {class}", as in the paper
-    instapg_block: int = 1  # counted from 0 [choice]
-    instapg_heads: int = 0  # 0: as many as the CLIP has [choice]
-    instapg_wiring: Wiring = "add"  # [choice]
-    classifier_hidden: int = 0  # 0: the domain classifier is linear [choice]
+    text_tokens: int = 0  #: 0: the text stays "a photo of a {class}", as in the paper
+    instapg_block: int = 1  #: counted from 0 [choice]
+    instapg_heads: int = 0  #: 0: as many as the CLIP has [choice]
+    instapg_wiring: Wiring = "add"  #: [choice]
+    classifier_hidden: int = 0  #: 0: the domain classifier is linear [choice]
 
     # What it is taught.
     forget_weight: float = 1.0
-    gamma: float = 30.0  # of the domain classifier's cross-entropy
-    lam: float = 10.0  # of MMD²
-    bandwidths: tuple[float, ...] = losses.BANDWIDTHS  # times the median heuristic [choice]
+    gamma: float = 30.0  #: of the domain classifier's cross-entropy
+    lam: float = 10.0  #: of MMD²
+    bandwidths: tuple[float, ...] = losses.BANDWIDTHS  #: times the median heuristic [choice]
 
     # How.
     epochs: int = 50
-    batch_size: int = 32  # [choice]
-    balanced: bool = True  # every batch holds the domains in equal parts [choice]
+    batch_size: int = 32  #: [choice]
+    balanced: bool = True  #: every batch holds the domains in equal parts [choice]
     learning_rate: float = 0.0025
-    warmup_rate: float = 1e-5  # the learning rate of the first epoch; 0 epochs if equal
+    warmup_rate: float = 1e-5  #: the learning rate of the first epoch; 0 epochs if equal
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    crop: float = 0.7  # the smallest side of a random crop, as a share of the picture's [choice]
+    crop: float = 0.7  #: the smallest side of a random crop, as a share of the picture's [choice]
     flip: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -70,8 +71,20 @@ def entanglement(
     - ``mmd2``: {"a|b": MMD²} for each pair of domains, 0 to 2. To compare two feature spaces,
       give both the same ``bandwidth`` (σ², a squared distance).
 
-    Needs at least two classes and two domains, and ``folds`` pictures in each domain.
+    Needs at least two classes and two domains. Raises ``ValueError`` if a domain has fewer than
+    ``folds`` pictures.
     """
+    counts = torch.bincount(domains, minlength=len(domain_names))
+    if int(counts.min()) < folds:
+        few = ", ".join(
+            f"{name!r} has {n}"
+            for name, n in zip(domain_names, counts.tolist(), strict=True)
+            if n < folds
+        )
+        raise ValueError(
+            f"{few} pictures to measure on, and entanglement needs {folds} of each domain: "
+            "add pictures to the folder"
+        )
     points, of_domain = features.double().cpu().numpy(), domains.cpu().numpy()
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     knn = KNeighborsClassifier(min(neighbours, len(points) * (folds - 1) // folds))

@@ -9,6 +9,7 @@ import torch
 
 from adu_core.checkpoints import load_clip
 from adu_core.clip import FrozenCLIP
+from adu_core.data.dataset import readable
 from adu_core.data.sources import Splits, load_splits
 from adu_core.methods import MINI, PAPER, Settings
 
@@ -78,7 +79,7 @@ def profile() -> Profile:
         f"folder:{folder}",
         device,
         PAPER,
-        forget=os.environ.get("ADU_FORGET", "sketch"),
+        forget=readable(os.environ.get("ADU_FORGET", "sketch")),
         seeds=3,
         limit=10,
     )

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,11 @@ def test_ctrl_c_is_said_and_not_a_traceback(
     monkeypatch.setattr(commands, "world", interrupt)
     assert main(["world", "--out", "x.png"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
+def test_a_reader_that_has_seen_enough_is_no_error(repository: Path) -> None:
+    records = repository / "book/results/tuning/block"
+    command = f"{sys.executable} -m adu_core report {records} | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert not done.stderr

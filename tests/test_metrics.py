@@ -57,3 +57,9 @@ def test_entanglement_tells_clusters_of_domains_from_clusters_of_classes(by_doma
     assert (found["probe_domain_accuracy"] == 100) == by_domain
     assert found["mmd2"].keys() == {"a|b"}  # type: ignore[union-attr]
     assert (found["mmd2"]["a|b"] > 0.5) == by_domain  # type: ignore[index]
+
+
+def test_entanglement_of_a_handful_says_how_many_it_needs() -> None:
+    features, labels, domains = torch.randn(9, 4), torch.arange(9) % 2, torch.arange(9) // 6
+    with pytest.raises(ValueError, match=r"'b' has 3 pictures.*needs 5 of each domain"):
+        metrics.entanglement(features, labels, domains, ("a", "b"))

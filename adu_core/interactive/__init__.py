@@ -1,6 +1,7 @@
-"""Things on a page that answer to mouse and keyboard, without a kernel and without a network."""
+"""What answers to mouse and keyboard: explorer and player on any page, knobs with a kernel."""
 
 from adu_core.interactive.explorer import explorer
+from adu_core.interactive.knobs import knobs
 from adu_core.interactive.player import player
 
-__all__ = ["explorer", "player"]
+__all__ = ["explorer", "knobs", "player"]

@@ -1,0 +1,43 @@
+import ipywidgets
+import matplotlib.pyplot as plt
+import pytest
+
+from adu_core.interactive import knobs, player
+
+
+def draw(number: int) -> plt.Figure:
+    figure, axes = plt.subplots(figsize=(2, 1))
+    axes.set_title(str(number))
+    return figure
+
+
+def test_a_player_holds_every_frame_and_closes_the_figures():
+    page = player([draw(1), draw(2)], ["one", "two"], alt="a number").html
+    assert page.count("data:image/webp;base64,") == 2
+    assert '"names":["one","two"]' in page
+    assert not plt.get_fignums()
+
+
+def test_markup_in_the_data_cannot_leave_the_script():
+    page = player([draw(1)], ["</script><b>"], alt='"><b>').html
+    assert page.count("</script") == 1
+    assert 'aria-label="&quot;&gt;&lt;b&gt;"' in page
+
+
+@pytest.mark.parametrize("names", [[], ["one", "two"]])
+def test_a_player_needs_a_name_for_each_frame(names):
+    figures = [draw(1)] if names else []
+    with pytest.raises(ValueError, match="one for each"):
+        player(figures, names, alt="a number")
+    plt.close("all")
+
+
+def test_moving_a_knob_draws_the_figure_anew():
+    slider = ipywidgets.IntSlider(1, 0, 5)
+    *_, picture = knobs(draw, number=slider).children
+    first = bytes(picture.value)
+    assert first.startswith(b"\x89PNG")
+    slider.value = 2
+    assert picture.value != first
+    assert slider.description == "number"
+    assert not plt.get_fignums()
