@@ -17,12 +17,17 @@ BOUNDED := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS)
 
 # The book is built from a copy of the sources whose notebooks have been executed, once, for
 # the test and for the page: the notebooks under version control hold no output.
-SOURCES := $(wildcard *.md) LICENSE $(shell find book notebooks -type f -not -path '*/.*')
-CORE := $(shell find adu_core -type f -not -name '*.pyc')
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PAGES := $(wildcard *.md) LICENSE pyproject.toml $(shell find book -type f -not -path '*/.*')
+# What a notebook reads: when it is newer than the copies, all of them are executed anew.
+READ := $(shell find adu_core book/results -type f -not -name '*.pyc' -not -name '*.md')
 SITE := build/site
+HTML := build/book/_build/html
 EXECUTED := build/.executed
+# Inside a rule: the notebooks newer than its target, or all if something that they read is.
+CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
-.PHONY: help setup test unit notebooks book figures bench lint format lab lock clean
+.PHONY: help setup test unit notebooks book browser figures bench lint format lab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -41,24 +46,32 @@ $(READY): pyproject.toml requirements.lock
 	$(PIP) install --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: lint unit notebooks ## lint, unit tests, and every notebook from top to bottom
+test: lint unit notebooks book browser ## everything: style, types, units, notebooks, pages
 
 unit: $(READY) ## the unit tests alone
-	$(BOUNDED) $(BIN)/python -m pytest $(PARALLEL)
+	$(BOUNDED) $(BIN)/python -m pytest $(PARALLEL) --ignore=tests/browser
 
-notebooks: $(EXECUTED) ## execute every notebook (a copy of it, under build/)
+notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
 
-$(EXECUTED): $(READY) $(SOURCES) $(CORE)
-	rm -rf $(SITE) && mkdir -p $(SITE)
-	@tar -cf - $(SOURCES) | tar -xf - -C $(SITE)
+$(EXECUTED): $(NOTEBOOKS) $(READ) $(READY)
+	@mkdir -p $(SITE)/notebooks $(SITE)/book
+	rm -rf $(SITE)/book/results && cp -R book/results $(SITE)/book/results
+	cp $(CHANGED) $(SITE)/notebooks/
 	$(BOUNDED) $(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=$(CELL_TIMEOUT) \
-	$(PARALLEL) -p no:cacheprovider $(SITE)/notebooks
+	$(PARALLEL) -p no:cacheprovider $(addprefix $(SITE)/,$(CHANGED))
 	@touch $@
 
-book: $(EXECUTED) ## build the book into build/book/_build/html
+book: $(HTML)/index.html ## build the book into build/book/_build/html
+	@echo "The book: open $(HTML)/index.html in a browser."
+
+$(HTML)/index.html: $(EXECUTED) $(PAGES)
+	rm -rf build/book
+	@tar -cf - $(PAGES) | tar -xf - -C $(SITE)
 	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
 	--toc book/_toc.yml --path-output ../book --warningiserror --keep-going
-	@echo "The book: open build/book/_build/html/index.html in a browser."
+
+browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
+	$(BIN)/python -m pytest $(PARALLEL) tests/browser
 
 figures: $(READY) ## make the picture in the README anew
 	$(BIN)/adu run --save build/figures
@@ -89,3 +102,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 clean: ## remove what was built; .venv stays (rm -r .venv removes it)
 	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+address: ## write the repository's address where it is needed: make address URL=https://…
+	$(PYTHON) book/_ext/address.py "$(URL)"
