@@ -22,7 +22,7 @@ class Result(TypedDict):
     entanglement: dict[str, float | dict[str, float]]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def image_features(
     clip: FrozenCLIP, pictures: Tensor, adapter: Adapter | None = None, batch_size: int = 256
 ) -> Tensor:
@@ -31,7 +31,7 @@ def image_features(
     return torch.cat([encode(batch).float() for batch in pictures.split(batch_size)])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def class_logits(
     clip: FrozenCLIP,
     features: Tensor,

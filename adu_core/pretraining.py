@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adu_core.augment import random_crop_and_flip
 from adu_core.checkpoints import build, load_clip, mini_config, save_clip

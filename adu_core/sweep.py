@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adu_core.checkpoints import load_clip
 from adu_core.clip import FrozenCLIP

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adu_core.adapter import Adapter
 from adu_core.augment import random_crop_and_flip

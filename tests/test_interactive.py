@@ -41,3 +41,8 @@ def test_moving_a_knob_draws_the_figure_anew():
     assert picture.value != first
     assert slider.description == "number"
     assert not plt.get_fignums()
+
+
+def test_what_is_no_figure_is_shown_as_text():
+    *_, text, _ = knobs(lambda number: number < 2, number=ipywidgets.IntSlider(1, 0, 5)).children
+    assert text.value == "<pre>True</pre>"

@@ -1,5 +1,17 @@
 import json
+import re
 from pathlib import Path
+from statistics import median
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
 
 
 def test_notebooks_are_stored_without_outputs(repository: Path) -> None:
@@ -12,4 +24,29 @@ def test_notebooks_are_stored_without_outputs(repository: Path) -> None:
             if cell["cell_type"] == "code":
                 assert not cell["outputs"], path
                 assert cell["execution_count"] is None, path
-                assert len("".join(cell["source"]).splitlines()) <= 15, path
+
+
+def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    code = [c for c in cells if c["cell_type"] == "code"]
+    for part in ("In this chapter", "**You will**", "**You need**", "## Summary", "**Take away"):
+        assert part in prose, part
+    exercises = re.findall(r"\{admonition\} Exercise \d\.\d · \d+ minutes · \w+", prose)
+    solutions = [c for c in code if "hide-cell" in c["metadata"].get("tags", [])]
+    assert len(exercises) >= 2
+    assert len(solutions) >= 2
+    assert any("{cite:" in "".join(c["source"]) for c in cells)
+    assert any("profile()" in "".join(c["source"]) for c in code)
+    lines = [len("".join(c["source"]).splitlines()) for c in code]
+    assert median(lines) <= 8
+    assert max(lines) <= 18
+
+
+def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    figures = [c["metadata"]["mystnb"] for c in cells if "image" in str(c["metadata"])]
+    assert figures
+    for figure in figures:
+        assert len(figure["image"]["alt"]) > 20
+        assert len(figure["figure"]["caption"]) > 20

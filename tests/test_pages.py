@@ -6,10 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 import adu_core
 from adu_core.cli import parser
+from adu_core.records import read_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md"))]
@@ -26,11 +26,18 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 
 def test_every_page_in_the_contents_exists():
-    contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))
-    names = [contents["root"], *(chapter["file"] for chapter in contents["chapters"])]
+    contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
+    names = re.findall(r"(?:root|file): (\S+)", contents)
+    assert "notebooks/08_adu" in names
     for name in names:
         found = [ROOT / f"{name}{suffix}" for suffix in (".md", ".ipynb")]
         assert any(path.is_file() for path in found), name
+
+
+def test_every_page_is_in_the_contents():
+    contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "book").rglob("*.md"):
+        assert f": {page.relative_to(ROOT).with_suffix('').as_posix()}\n" in contents
 
 
 def test_every_notebook_is_in_the_contents():
@@ -84,3 +91,21 @@ def test_python_on_a_page_compiles_and_imports_names_that_exist(page):
             if isinstance(node, ast.ImportFrom) and node.module == "adu_core":
                 for alias in node.names:
                     assert alias.name in adu_core.__all__
+
+
+def test_the_tables_of_settings_are_those_of_the_records():
+    notes = (ROOT / "book/design-notes.md").read_text(encoding="utf-8").replace("**", "")
+
+    def h(folder: str, **settings: object) -> float:
+        table = read_table(ROOT / "book/results/tuning" / folder)
+        for name, value in settings.items():
+            table = table[table[name] == value]
+        assert len(table) == 2
+        return float(table["h"].mean())
+
+    for block in (1, 3):
+        values = [h("block", instapg_block=block, instapg_wiring=w) for w in ("add", "each")]
+        assert f"| {block} | {values[0]:.1f} | {values[1]:.1f} |" in notes
+    for gamma in (3, 10, 30):
+        values = [f"{h('strength', gamma=gamma, lam=lam):.1f}" for lam in (1, 3, 10)]
+        assert f"| γ = {gamma} | {' | '.join(values)} |" in notes

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adu_core.data.dataset import DomainDataset, readable
 from adu_core.data.picture import PICTURE_SUFFIXES, PictureError, read_picture

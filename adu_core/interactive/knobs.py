@@ -1,7 +1,8 @@
-"""A figure with knobs, for a live notebook: it is drawn anew when one of them moves."""
+"""A figure or a text with knobs, for a live notebook: made anew when one of them moves."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -11,23 +12,24 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 
-def knobs(draw: Callable[..., Figure], **controls: Any) -> Any:
-    """The figure that ``draw`` returns, under ``controls``: ipywidgets, named as its arguments.
+def knobs(draw: Callable[..., Any], **controls: Any) -> ipywidgets.VBox:
+    """What ``draw`` returns, under ``controls``: ipywidgets, named as its arguments.
 
-    A slider acts when it is let go. Unlike ``ipywidgets.interact`` it has no Output widget: with
-    one, notebooks executed by nbclient hang now and then.
+    A figure is shown as a picture, anything else as its text. A slider acts when it is let go.
+    Unlike ``ipywidgets.interact`` this has no Output widget: with one, notebooks executed by
+    nbclient hang now and then.
     """
-    picture = ipywidgets.Image(format="png")
-    busy = ipywidgets.Label()
+    picture, text = ipywidgets.Image(format="png"), ipywidgets.HTML()
 
     def show(_change: object = None) -> None:
-        busy.value = "…"
-        figure = draw(**{name: control.value for name, control in controls.items()})
-        buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=110, facecolor="white")
-        plt.close(figure)
-        picture.value = buffer.getvalue()
-        busy.value = ""
+        text.value = "…"
+        result = draw(**{name: control.value for name, control in controls.items()})
+        if isinstance(result, Figure):
+            buffer = BytesIO()
+            result.savefig(buffer, format="png", dpi=110, facecolor="white")
+            plt.close(result)
+            picture.value, result = buffer.getvalue(), ""
+        text.value = f"<pre>{html.escape(str(result))}</pre>"
 
     for name, control in controls.items():
         control.description = control.description or name
@@ -35,4 +37,4 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> Any:
             control.continuous_update = False
         control.observe(show, "value")
     show()
-    return ipywidgets.VBox([*controls.values(), busy, picture])
+    return ipywidgets.VBox([*controls.values(), text, picture])

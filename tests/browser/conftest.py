@@ -1,0 +1,83 @@
+"""The built book, opened from disk in Chromium with the network cut off."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HTML = Path(__file__).parents[2] / "build/book/_build/html"
+PAGES = sorted(
+    path.relative_to(HTML).as_posix()
+    for path in HTML.rglob("*.html")
+    # An address on the server stands in the 404 page, and nothing to read in these others.
+    if path.name not in {"404.html", "genindex.html", "py-modindex.html", "webpack-macros.html"}
+    and not {"_static", "_modules"} & set(path.relative_to(HTML).parts)
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not PAGES:
+        reason = "there is no built book: make book"
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the one that CHROMIUM names, the system's, or Playwright's own."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+class Reader:
+    """A tab without a network that remembers what went wrong."""
+
+    def __init__(self, browser: Browser, *, width: int = 1280, theme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, offline=True, reduced_motion="reduce"
+        )
+        self.context.add_init_script(f"localStorage.setItem('mode', '{theme}')")
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"no {request.url}"))
+        self.page.on("request", lambda request: self._asked(request.url))
+        self.page.on("console", lambda message: self._said(message.type, message.text))
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((HTML.as_uri(), "data:", "blob:")):
+            self.complaints.append(f"asked for {url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {text}")
+
+    def open(self, name: str) -> Page:
+        """Open a page and wait until its formulas are typeset."""
+        self.page.goto((HTML / name).as_uri() if "?" not in name else f"{HTML.as_uri()}/{name}")
+        self.page.wait_for_load_state("load")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+        return self.page
+
+
+@pytest.fixture
+def reader(browser: Browser) -> Iterator[Reader]:
+    tab = Reader(browser)
+    yield tab
+    tab.context.close()
