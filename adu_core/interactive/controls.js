@@ -17,7 +17,7 @@ function timeline(parent, names, show, start = names.length - 1) {
   const button = make(row, "button", { type: "button", "aria-pressed": "false" }, "▶ play");
   const label = make(row, "label");
   const slider = make(label, "input", {
-    type: "range", min: 0, max: names.length - 1, step: 1, value: start,
+    type: "range", "aria-label": "frame", min: 0, max: names.length - 1, step: 1, value: start,
   });
   const name = make(label, "output", { "aria-live": "off" });
   let timer = null;

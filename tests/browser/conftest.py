@@ -12,8 +12,9 @@ HTML = Path(__file__).parents[2] / "build/book/_build/html"
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
     for path in HTML.rglob("*.html")
-    # An address on the server stands in the 404 page, and nothing to read in these others.
-    if path.name not in {"404.html", "genindex.html", "py-modindex.html", "webpack-macros.html"}
+    # An address on the server stands in the 404 page; the others are lists made by Sphinx.
+    if path.name not in {"404.html", "genindex.html", "py-modindex.html"}
+    and path != HTML / "index.html"  # leads on to book/index.html
     and not {"_static", "_modules"} & set(path.relative_to(HTML).parts)
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -37,12 +38,6 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(params=["light", "dark"])
-def theme(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 class Reader:

@@ -18,7 +18,7 @@ def anchors(path: Path) -> set[str]:
     return {tag["id"] for tag in soup(path).find_all(id=True)}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["index.html", *PAGES])
 def test_every_link_of_a_page_leads_somewhere(name):
     page = HTML / name
     for link in soup(page).find_all("a", href=True):

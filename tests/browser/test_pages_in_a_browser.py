@@ -1,40 +1,43 @@
+from collections.abc import Iterator
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from .conftest import HTML, PAGES, Reader
 
-
-@pytest.fixture(params=PAGES)
-def name(request: pytest.FixtureRequest) -> str:
-    page: str = request.param
-    return page
+RULES = ["color-contrast", "image-alt", "svg-img-alt", "link-name", "button-name", "label"]
 
 
-def test_a_page_is_quiet_and_asks_nobody(reader, name):
-    reader.open(name)
-    assert not reader.complaints
-
-
-def test_formulas_are_typeset(reader, name):
-    page = reader.open(name)
-    written = page.locator("article .math").count()
-    assert page.locator("article .math mjx-container").count() == written
-    assert page.locator("article mjx-merror").count() == 0
-
-
-def test_some_page_has_formulas():
-    pages = ((HTML / name).read_text(encoding="utf-8") for name in PAGES)
-    assert any('class="math' in page for page in pages)
-
-
-def test_contrast_and_texts_of_pictures(browser: Browser, name, theme):
-    reader = Reader(browser, theme=theme)
-    page = reader.open(name)
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    rules = ["color-contrast", "image-alt", "svg-img-alt", "link-name", "button-name", "label"]
-    found = Axe().run(page, context="article", options={"runOnly": rules})
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Reader]:
+    """A page, opened once for all tests of it."""
+    reader = Reader(browser)
+    reader.open(request.param)
+    yield reader
     reader.context.close()
+
+
+def test_a_page_is_quiet_and_asks_nobody(opened):
+    assert not opened.complaints
+
+
+def test_formulas_are_typeset(opened):
+    written = opened.page.locator("article .math").count()
+    assert opened.page.locator("article .math mjx-container").count() == written
+    assert opened.page.locator("article mjx-merror").count() == 0
+
+
+def test_every_picture_has_a_text(opened):
+    for image in opened.page.locator("article img").all():
+        alt = image.get_attribute("alt") or ""
+        assert len(alt) > 15, image.get_attribute("src")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_and_labels(opened, theme):
+    opened.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    found = Axe().run(opened.page, context="main", options={"runOnly": RULES})
     wrong = [
         f"{violation['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
         for violation in found.response["violations"]
@@ -43,16 +46,20 @@ def test_contrast_and_texts_of_pictures(browser: Browser, name, theme):
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_picture_has_a_text(reader, name):
-    page = reader.open(name)
-    for image in page.locator("article img").all():
-        alt = image.get_attribute("alt") or ""
-        assert len(alt) > 15, image.get_attribute("src")
-
-
-def test_a_phone_does_not_scroll_sideways(browser: Browser, name):
-    reader = Reader(browser, width=375)
-    page = reader.open(name)
-    width = page.evaluate("document.documentElement.scrollWidth")
-    reader.context.close()
+def test_a_phone_does_not_scroll_sideways(opened):
+    opened.page.set_viewport_size({"width": 375, "height": 800})
+    width = opened.page.evaluate("document.documentElement.scrollWidth")
+    opened.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 375
+
+
+def test_some_page_has_formulas():
+    pages = ((HTML / name).read_text(encoding="utf-8") for name in PAGES)
+    assert any('class="math' in page for page in pages)
+
+
+def test_the_reader_can_choose_the_dark_theme(browser: Browser):
+    reader = Reader(browser, theme="dark")
+    page = reader.open("book/index.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    reader.context.close()
