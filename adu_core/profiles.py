@@ -11,6 +11,7 @@ from adu_core.checkpoints import load_clip
 from adu_core.clip import FrozenCLIP
 from adu_core.data.dataset import readable
 from adu_core.data.sources import Splits, load_splits
+from adu_core.data.world import SIZE
 from adu_core.methods import MINI, PAPER, Settings
 
 NAMES = ("mini", "clip")
@@ -20,7 +21,7 @@ NAMES = ("mini", "clip")
 class Profile:
     """The model, the pictures and the budget that every notebook of the book uses.
 
-    seeds: how often an experiment is repeated; forget: the domain that the chapters forget
+    picture_size: pixels a side, as the CLIP takes them; forget: the domain that the chapters forget
     """
 
     name: str
@@ -29,9 +30,9 @@ class Profile:
     data: str
     device: str
     settings: Settings
+    picture_size: int
     forget: str = "sketch"
     shots: int = 8
-    seeds: int = 2
     limit: int | None = None
 
     def load_clip(self) -> FrozenCLIP:
@@ -40,15 +41,15 @@ class Profile:
 
     def load_splits(self, seed: int = 0) -> Splits:
         """Shots, validation and test pictures, of the size that the profile's CLIP takes."""
-        size = 60 if self.clip == "mini" else 224
-        return load_splits(self.data, size=size, shots=self.shots, seed=seed, limit=self.limit)
+        size, shots = self.picture_size, self.shots
+        return load_splits(self.data, size=size, shots=shots, seed=seed, limit=self.limit)
 
     def _repr_markdown_(self) -> str:
         weights = f" ({self.pretrained})" if self.pretrained else ""
         return (
             f"**Profile `{self.name}`**: CLIP `{self.clip}`{weights} on {self.device}, pictures "
             f"from `{self.data}`, {self.shots} shots per class and domain, "
-            f"{self.settings.epochs} epochs, {self.seeds} seeds."
+            f"{self.settings.epochs} epochs."
         )
 
 
@@ -62,7 +63,7 @@ def profile() -> Profile:
     """
     name = os.environ.get("ADU_PROFILE", "mini")
     if name == "mini":
-        return Profile(name, "mini", None, "world", "cpu", MINI)
+        return Profile(name, "mini", None, "world", "cpu", MINI, SIZE)
     if name != "clip":
         raise ValueError(f"ADU_PROFILE is {name!r}: set it to {' or '.join(NAMES)}")
     folder = os.environ.get("ADU_DATA")
@@ -79,7 +80,7 @@ def profile() -> Profile:
         f"folder:{folder}",
         device,
         PAPER,
+        224,
         forget=readable(os.environ.get("ADU_FORGET", "sketch")),
-        seeds=3,
         limit=10,
     )

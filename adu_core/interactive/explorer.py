@@ -13,18 +13,20 @@ COLUMNS = 20
 MARGIN = 25  # of the plot's 1000 units, on each side
 
 
-def explorer(timeline: Timeline, seed: int = 0) -> Piece:
+def explorer(timeline: Timeline, points: np.ndarray | None = None) -> Piece:
     """An explorer of a timeline: it works on a static page and in a notebook.
 
     Some hundred pictures are best: each is embedded in the page, and each is a point to aim at.
-    ``seed`` is that of the layout. Raises ``ValueError`` for fewer than 21 pictures.
+    ``points`` is the layout, (frames, N, 2), by default ``timeline.embed()``.
+    Raises ``ValueError`` for fewer than 21 pictures.
     """
     data = timeline.pictures
     if len(data) <= COLUMNS:
         raise ValueError(f"an explorer needs more than {COLUMNS} pictures, not {len(data)}")
-    points = timeline.embed(seed)
+    points = timeline.embed() if points is None else points
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     places = MARGIN + (points - low) / (high - low) * (1000 - 2 * MARGIN)
+    places[..., 1] = 1000 - places[..., 1]  # a page counts downwards, a figure upwards
     names = ["before", *(f"epoch {epoch}" for epoch in timeline.epochs[1:])]
     return piece(
         "explorer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -37,8 +38,8 @@ def add_facts(app: Sphinx, doctree: nodes.document) -> None:
         return
     line = nodes.paragraph(classes=["chapter-facts"])
     if (took := seconds(path)) is not None:
-        text = f"Runs in {took:.0f} s on two CPU cores, measured when this page was made. "
-        line += nodes.Text(text)
+        measured = f"Runs in {took:.0f} s on {os.cpu_count()} CPU cores"
+        line += nodes.Text(f"{measured}, measured when this page was made. ")
     url = address(app)
     if url and urlsplit(url).hostname == "github.com":
         place = f"{urlsplit(url).path}/blob/main/notebooks/{path.name}"
