@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,17 +35,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as indented JSON; NaN is written as null, which every reader understands."""
+    """Write ``value`` as indented JSON; a number that is not finite is written as null."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
 
 
-def _finite(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as it comes back from JSON: tuples are lists, NaN and infinity null."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: str | Path) -> Any:

@@ -15,7 +15,7 @@ import torch
 LIBRARIES = ("adu-core", "torch", "open_clip_torch", "numpy", "scikit-learn")
 
 
-def provenance(device: torch.device, started: float, data_fingerprint: str) -> dict[str, Any]:
+def provenance(device: torch.device, started: float) -> dict[str, Any]:
     """What a record keeps so that its result can be found again.
 
     ``started`` is the ``time.perf_counter()`` from which the seconds count.
@@ -27,32 +27,52 @@ def provenance(device: torch.device, started: float, data_fingerprint: str) -> d
         "threads": torch.get_num_threads(),
         "seconds": round(time.perf_counter() - started, 2),
         "peak_memory_mb": round(peak_memory_mb(device)),
-        "data_fingerprint": data_fingerprint,
     }
 
 
 def git_commit() -> str | None:
-    """The commit of the source this runs from, with "+" if files differ from it; None elsewhere."""
+    """The commit of the source this runs from, with "+" if files differ from it; None elsewhere.
+
+    An installed package may lie inside somebody else's repository: then it is None as well.
+    """
+    package = Path(__file__).resolve().parent
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
+        tracked, described = (
+            subprocess.run(
+                ["git", *words], cwd=package, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (
+                ["ls-files", "--error-unmatch", Path(__file__).name],
+                ["describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
+    return described if tracked else None
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let the peak count from now on, where the machine can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        try:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        except OSError:  # some containers do not allow it: the peak is that of the process then
+            return
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """The most memory in use so far, in MB: of the GPU, or of this process on the CPU."""
+    """The most memory in use since ``reset_peak_memory``, in MB: of the GPU, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
+    if sys.platform == "linux":
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
     try:
         import resource
     except ImportError:  # Windows has no such module
         return float("nan")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes on Linux
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -23,11 +23,11 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import adu_core.clip
-from adu_core.adapter import Adapter
-from adu_core.block import run_block
-from adu_core.checkpoints import load_clip
-from adu_core.methods import PAPER, objective
+import adu_core.clip.frozen
+from adu_core.methods.adu.adapter import Adapter
+from adu_core.clip.block import run_block
+from adu_core.clip.load import load_clip
+from adu_core.methods.adu.method import PAPER, objective
 
 LIMIT, STOCK = 1.35, 1.4  # what we hold ourselves to: at most, at least
 
@@ -91,11 +91,11 @@ def main() -> None:
             step(adapter, pictures, labels, domains)
 
     def stock_step() -> None:
-        vars(adu_core.clip)["run_block"] = stock_block
+        vars(adu_core.clip.frozen)["run_block"] = stock_block
         try:
             adu_step()
         finally:
-            vars(adu_core.clip)["run_block"] = run_block
+            vars(adu_core.clip.frozen)["run_block"] = run_block
 
     with FlopCounterMode(display=False) as counted_stock:
         stock_step()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adu_core import MINI, Adapter, FrozenCLIP, Splits, fit
-from adu_core.checkpoints import build, mini_config
+from adu_core.clip.load import build, mini_config
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, TextPrompts, Trace, VisionPrompts, load_clip
-from adu_core.checkpoints import build, mini_config
+from adu_core.clip.load import build, mini_config
 
 
 def random_clip(name: str) -> FrozenCLIP:

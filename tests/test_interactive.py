@@ -2,7 +2,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 
-from adu_core.interactive import knobs, player
+from adu_core.show.interactive import knobs, player
 
 
 def draw(number: int) -> plt.Figure:

@@ -9,7 +9,7 @@ import pytest
 
 import adu_core
 from adu_core.cli import parser
-from adu_core.records import read_table
+from adu_core.runs.records import read_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md"))]

@@ -3,7 +3,7 @@
 import hashlib
 
 from adu_core import accuracies, entanglement, image_features, load_clip, world
-from adu_core.checkpoints import MINI
+from adu_core.clip.load import MINI
 from adu_core.data.world import CLASSES
 from adu_core.files import read_json
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adu_core import METHODS, MINI, Adapter, FrozenCLIP, Splits, fit
 from adu_core.files import read_tensors
-from adu_core.training import learning_rate
+from adu_core.train.loop import learning_rate
 
 QUICK = replace(MINI, epochs=3, batch_size=8, learning_rate=0.05)
 

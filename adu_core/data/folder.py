@@ -61,8 +61,7 @@ def read_folder(
     if not 0 <= share[0] < share[1] <= 1:
         raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
     cells = _find_pictures(Path(root).expanduser())
-    domain_names = tuple(sorted(cells))
-    class_names = tuple(sorted(cells[domain_names[0]]))
+    class_names, domain_names = _names(cells)
     files, labels, domains = [], [], []
     for domain, domain_name in enumerate(domain_names):
         for label, class_name in enumerate(class_names):
@@ -106,6 +105,16 @@ def read_folder(
     return DomainDataset(
         pictures, torch.tensor(labels), torch.tensor(domains), class_names, domain_names
     )
+
+
+def folder_names(root: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class and domain names of a folder, checked like ``read_folder``; no picture is read."""
+    return _names(_find_pictures(Path(root).expanduser()))
+
+
+def _names(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    domain_names = tuple(sorted(cells))
+    return tuple(sorted(cells[domain_names[0]])), domain_names
 
 
 def _find_pictures(root: Path) -> Cells:

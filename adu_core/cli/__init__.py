@@ -1,0 +1,72 @@
+"""The command line: ``adu``, also ``python -m adu_core``. One file a command; this one finds them.
+
+Nothing here, and nothing that a command's file imports at its top, imports torch: help and
+wrong words are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+DESCRIPTION = """\
+Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
+
+Start with `adu run`: it needs no argument and no network, and takes less than a minute.
+`adu COMMAND --help` has the options and examples of each.
+"""
+
+#: The commands, in the order of the help: each is a file beside this one, with ``SUMMARY``,
+#: ``add(parser)`` for its options and ``do(arguments)`` for its work.
+COMMANDS = ("run", "sweep", "report", "methods", "pretrain", "predict", "world")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage, which ``--help`` shows."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = _Parser("adu", description=DESCRIPTION, formatter_class=raw)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"adu_core.cli.{name}")
+        module.add(
+            commands.add_parser(
+                name,
+                help=module.SUMMARY,
+                description=(module.__doc__ or "").partition("\n")[2].strip() or module.SUMMARY,
+                epilog=getattr(module, "EXAMPLES", ""),
+                formatter_class=raw,
+                allow_abbrev=False,
+            )
+        )
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it went well, 2 for a bad value (one line says which), 130 for Ctrl-C."""
+    arguments = parser().parse_args(words)
+    try:
+        import_module(f"adu_core.cli.{arguments.command}").do(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("adu: interrupted; nothing is half written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (
+        ValueError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split()) or type(error).__name__
+        print(f"adu {arguments.command}: {reason}", file=sys.stderr)
+        return 2
+    return 0

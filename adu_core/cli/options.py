@@ -1,0 +1,200 @@
+"""Options that several commands share, and what their words mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adu_core.methods import METHODS, Preset
+
+if TYPE_CHECKING:
+    from adu_core.data.target import Target
+    from adu_core.methods.base import Method
+
+
+def count(least: int) -> Callable[[str], int]:
+    """A whole number, ``least`` or more."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= value < 2**31:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, not {text}")
+        return value
+
+    return whole
+
+
+def mix(text: str) -> float:
+    """The overlap of the drawn world's domains."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 0.5:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 0.5, not {text!r}")
+    return value
+
+
+def words(text: str) -> list[str]:
+    """A list, joined by commas."""
+    return text.split(",")
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``; what NAME may be and what VALUE means is the method's to say."""
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """Which pictures and which CLIP."""
+    add = command.add_argument
+    add("--data", default="world", metavar="world|folder:PATH", help="the pictures (world)")
+    add("--clip", default="mini", metavar="CLIP", help="mini, FILE.safetensors or NAME:WEIGHTS")
+    add("--shots", type=count(1), default=8, help="pictures per class and domain (8)")
+    add("--limit", type=count(1), help="measure on so many of a folder per class and domain")
+    add("--mix", type=mix, default=0.5, help="overlap of the world's domains, 0 to 0.5 (0.5)")
+    add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """A method's settings."""
+    command.add_argument(
+        "--preset",
+        choices=("mini", "paper"),
+        help="settings to start from: mini for small CLIPs, paper for open_clip's (by --clip)",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=assignment,
+        metavar="NAME=VALUE",
+        help="change a setting of the method, such as epochs=50; `adu methods NAME` lists them",
+    )
+
+
+def add_on(command: argparse.ArgumentParser) -> None:
+    """Which share of the pictures is measured."""
+    command.add_argument(
+        "--on",
+        choices=("test", "validation"),
+        default="test",
+        help="pictures to measure on; choose settings on validation (test)",
+    )
+
+
+def check_device(name: str) -> None:
+    """Raise ``ValueError`` if the device does not work here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"--device {name} does not work here: {error}") from None
+
+
+def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None:
+    """Raise ``ValueError`` now if the result could not be written later; leaves nothing behind."""
+    import tempfile
+
+    target = Path(path)
+    if folder and target.exists() and not target.is_dir():
+        raise ValueError(f"{what} {path}: there is a file of that name; name a folder")
+    if not folder and target.is_dir():
+        raise ValueError(f"{what} {path}: there is a folder of that name; name a file")
+    where = target if folder else target.parent
+    made = []
+    try:
+        for part in [*reversed(where.parents), where]:
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
+        with tempfile.TemporaryFile(dir=where):
+            pass
+    except OSError as error:
+        raise ValueError(f"{what} {path} cannot be written: {error}") from None
+    finally:
+        for part in reversed(made):
+            part.rmdir()
+
+
+def clip_from(text: str) -> tuple[str, str | None]:
+    r"""``NAME[:PRETRAINED]`` or a path, as the arguments of ``load_clip``.
+
+    A drive letter's colon (``C:\clips\mine.safetensors``) is part of a path.
+    """
+    name, colon, pretrained = text.partition(":")
+    is_drive = len(name) == 1 and pretrained[:1] in ("\\", "/")
+    if text == "mini" or (text.endswith(".safetensors") and (not colon or is_drive)):
+        return text, None
+    if not pretrained:
+        raise ValueError(f"--clip {text} names no weights: say {text}:openai or {text}:PATH")
+    return name, pretrained
+
+
+def preset_of(arguments: argparse.Namespace) -> Preset:
+    """The preset that was asked for, or the one that suits the CLIP."""
+    _, pretrained = clip_from(arguments.clip)
+    preset: Preset = arguments.preset or ("mini" if pretrained is None else "paper")
+    return preset
+
+
+def method_from(
+    name: str, arguments: argparse.Namespace, *, several: bool = False
+) -> tuple[Method, dict[str, list[Any]]]:
+    """The method with what ``--set`` changes in it, and what it gives several values for.
+
+    Several values are joined by commas, if ``several`` are allowed at all.
+    """
+    from dataclasses import replace
+
+    from adu_core.methods import method
+
+    made = method(name, preset_of(arguments))
+    grid: dict[str, list[Any]] = {}
+    for key, text in arguments.set:
+        parts = text.split(",") if several else [text]
+        values = [type(made).parse(key, part) for part in parts]
+        if len(values) > 1:
+            grid[key] = values
+        else:
+            made = replace(made, **{key: values[0]})
+    return made, grid
+
+
+def methods_from(names: Sequence[str]) -> list[str]:
+    """Names of methods, checked."""
+    for name in names:
+        if name not in METHODS:
+            raise ValueError(f"no method {name!r}: choose from {', '.join(METHODS)}")
+    return list(dict.fromkeys(names))
+
+
+def target_from(
+    domains: Sequence[str] | None, classes: Sequence[str] | None, names: tuple[Any, Any]
+) -> Target:
+    """What is to be forgotten; the world's sketches, or a folder's, if nothing is said.
+
+    ``names`` are the class names and domain names that there are.
+    """
+    from adu_core.data.target import Target
+
+    class_names, domain_names = names
+    if not domains and not classes:
+        if "sketch" not in domain_names:
+            raise ValueError(
+                f"say what to forget: --forget with one of {', '.join(domain_names)} "
+                "(only sketch is taken by default, and it is not there)"
+            )
+        domains = ["sketch"]
+    found = Target(tuple(domains or ()), tuple(classes or ()))
+    found.check(class_names, domain_names)
+    return found

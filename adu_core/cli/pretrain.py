@@ -1,0 +1,86 @@
+"""Train a small CLIP.
+
+Train a small CLIP from nothing on the drawn world or on your own folder; the validation and test
+pictures of `adu run` are left out. Interrupted with Ctrl-C, the same command goes on after the
+last whole epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from adu_core.cli import options
+
+SUMMARY = "train a small CLIP from nothing"
+EXAMPLES = """\
+examples:
+  adu pretrain --out clips/world.safetensors
+  adu pretrain --data folder:PACS --out clips/pacs.safetensors --epochs 100
+"""
+
+#: Epochs and pictures per class and domain of `adu pretrain` on the world.
+WORLD_EPOCHS, WORLD_PICTURES = 10, 250
+FOLDER_EPOCHS = 40
+SMOKE = {"epochs": 1, "pictures": 8}
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    add, count = command.add_argument, options.count
+    add("--out", required=True, metavar="FILE.safetensors")
+    add("--data", default="world", metavar="world|folder:PATH")
+    add("--epochs", type=count(1), help="passes over the pictures")
+    add("--pictures", type=count(1), help="per class and domain")
+    add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
+    add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
+    add("--seed", type=count(0), default=0)
+    add("--device", default="cpu")
+    add("--smoke", action="store_true", help="seconds long, for tests")
+
+
+def do(arguments: argparse.Namespace) -> None:
+    """Check everything, draw or read the pictures, train, print the zero-shot accuracy."""
+    if not arguments.out.endswith(".safetensors"):
+        raise ValueError(f"--out {arguments.out}: name a file ending in .safetensors")
+    options.check_writable(arguments.out, "--out")
+
+    from adu_core.clip.load import mini_config
+    from adu_core.data.sources import TRAIN, VALIDATION, read_share, source_names
+    from adu_core.data.world import CLASSES
+    from adu_core.data.world import world as draw_world
+    from adu_core.files import read_json
+    from adu_core.runs.pretrain import pretrain
+
+    options.check_device(arguments.device)
+    mini_config(arguments.size)
+    source_names(arguments.data)
+    epochs, count = arguments.epochs, arguments.pictures
+    about: dict[str, Any] = {"source": arguments.data}
+    if arguments.smoke:
+        epochs, count = SMOKE["epochs"], SMOKE["pictures"]
+    if arguments.data == "world":
+        epochs, count = epochs or WORLD_EPOCHS, count or WORLD_PICTURES
+        about |= {"mix": arguments.mix, "seed": arguments.seed}
+        world = {"classes": CLASSES, "mix": arguments.mix, "size": arguments.size}
+        pictures = draw_world("pretrain", count, seed=arguments.seed, **world)
+        validation = draw_world("validation", min(count, 25), **world)
+    else:
+        epochs = epochs or FOLDER_EPOCHS
+        pictures = read_share(arguments.data, TRAIN, arguments.size, count, arguments.seed)
+        validation = read_share(arguments.data, VALIDATION, arguments.size)
+    clip = pretrain(
+        pictures,
+        validation,
+        arguments.out,
+        epochs=epochs,
+        seed=arguments.seed,
+        device=arguments.device,
+        about=about,
+    )
+    accuracy = read_json(Path(arguments.out).with_suffix(".json"))["zero_shot"]["accuracy"]
+    print(f"zero-shot accuracy on {len(validation)} validation pictures, %:")
+    for name, value in accuracy.items():
+        print(f"  {name:<26}{value:>9.1f}")
+    print(f"saved: {clip.name}; use it with `adu run --clip {clip.name}`")

@@ -1,0 +1,39 @@
+"""Means of records.
+
+Mean Mem, For, H and selectivity with 95 % intervals, of all records in a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from adu_core.cli import options
+
+SUMMARY = "mean Mem, For, H with 95 %% intervals of a folder of records"
+EXAMPLES = """\
+examples:
+  adu report runs/ablation
+  adu report runs/ablation --by method,forget
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    command.add_argument("folder", metavar="DIR")
+    command.add_argument("--by", type=options.words, default=["method"], metavar="COLUMN,…")
+    command.add_argument(
+        "--fronts",
+        action="store_true",
+        help="also the Mem-For front of each method, over every setting in the folder",
+    )
+
+
+def do(arguments: argparse.Namespace) -> None:
+    """Read, print."""
+    from adu_core.runs import records
+
+    found = records.read_table(arguments.folder)
+    records.print_report(found, arguments.by)
+    if arguments.fronts:
+        print("\nMem-For fronts, each over the records of one method and forgotten domain:")
+        print(records.fronts(found).to_string(index=False, float_format="%.1f"))

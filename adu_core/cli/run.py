@@ -1,0 +1,123 @@
+"""Forget a domain.
+
+Unlearn and print a table of before and after.
+
+The pictures come from the drawn world (--data world) or from your own folder,
+ROOT/<domain>/<class>/<picture> (--data folder:ROOT). The CLIP is the small one that ships
+(--clip mini), one of `adu pretrain` (--clip PATH.safetensors) or any plain ViT of open_clip with
+its weights (--clip ViT-B-16-quickgelu:openai, fetched from the hub once; or :PATH).
+
+Mem is the accuracy on what is memorized, For the error on what is forgotten, H their harmonic
+mean; all in percent, all better when higher.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from adu_core.cli import options
+from adu_core.methods import METHODS
+
+SUMMARY = "forget a domain; print before and after"
+EXAMPLES = """\
+examples:
+  adu run
+  adu run --method gate --forget sketch --forget painting --save runs/two
+  adu run --method nullspace --forget-classes car --forget-classes house
+  adu run --method baseline --set epochs=50 --set forget_weight=3 --json baseline.json
+  adu run --method full --tune --trials 8
+  adu run --data folder:PACS --clip ViT-B-16-quickgelu:openai --device cuda --save runs/pacs
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    options.add_data(command)
+    command.add_argument(
+        "--forget",
+        action="append",
+        metavar="DOMAIN",
+        help="a domain to forget; may be given several times (default: sketch)",
+    )
+    command.add_argument(
+        "--forget-classes",
+        action="append",
+        metavar="CLASS",
+        help="a class to forget, several times for several: everywhere, or with --forget only in "
+        "those domains",
+    )
+    command.add_argument(
+        "--method",
+        choices=tuple(METHODS),
+        default="full",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)} (full); `adu methods` says what they are",
+    )
+    options.add_settings(command)
+    options.add_on(command)
+    command.add_argument(
+        "--seed", type=options.count(0), default=0, help="draws shots and prompts (0)"
+    )
+    command.add_argument(
+        "--tune", action="store_true", help="choose the settings first, on validation pictures"
+    )
+    command.add_argument(
+        "--trials", type=options.count(1), default=8, help="how many settings --tune tries (8)"
+    )
+    command.add_argument("--save", metavar="DIR", help="keep model, record, history and a figure")
+    command.add_argument("--json", metavar="FILE", help="write the record, for programs to read")
+
+
+def do(arguments: argparse.Namespace) -> None:
+    """Check everything, run, print, keep."""
+    folder = Path(arguments.save) if arguments.save else None
+    if arguments.json:
+        options.check_writable(arguments.json, "--json")
+    if folder:
+        options.check_writable(folder, "--save", folder=True)
+    clip_name = options.clip_from(arguments.clip)
+    method, _ = options.method_from(arguments.method, arguments)
+
+    from adu_core.data.sources import source_names
+    from adu_core.files import write_json
+    from adu_core.methods.saved import save_model
+    from adu_core.runs import records
+    from adu_core.runs.spec import Spec
+    from adu_core.runs.sweep import run
+
+    options.check_device(arguments.device)
+    names = source_names(arguments.data)
+    target = options.target_from(arguments.forget, arguments.forget_classes, names)
+    method.check_kind(target.kind)
+    spec = Spec(
+        method,
+        target,
+        data=arguments.data,
+        clip=clip_name,
+        shots=arguments.shots,
+        mix=arguments.mix,
+        limit=arguments.limit,
+        seed=arguments.seed,
+        on=arguments.on,
+    )
+    if arguments.tune:
+        from adu_core.runs.tune import tune
+
+        kept = folder / "trials" if folder else None
+        spec = tune(spec, arguments.trials, folder=kept, device=arguments.device).best
+        print(f"chosen on validation pictures: {records.said(spec.method)}\n")
+    checkpoint = folder / "training.safetensors" if folder else None
+    done = run(spec, arguments.device, checkpoint=checkpoint)
+    print(records.table(done.record))
+    if arguments.json:
+        write_json(arguments.json, done.record)
+    if folder:
+        write_json(folder / "record.json", done.record)
+        write_json(folder / "history.json", done.history)
+        save_model(done.model, folder)
+        from adu_core.show import figures  # late: drawing takes seconds to import
+
+        figures.save(figures.before_after(done), folder / "before_after.png")
+        (folder / "training.safetensors").unlink(missing_ok=True)
+        print(f"saved in {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")

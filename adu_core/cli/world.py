@@ -1,0 +1,36 @@
+"""Draw the world.
+
+A contact sheet of the drawn world: classes across, domains down.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from adu_core.cli import options
+
+SUMMARY = "draw a contact sheet of the drawn world"
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    command.add_argument("--out", required=True, metavar="FILE.png")
+    command.add_argument(
+        "--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)"
+    )
+    command.add_argument("--seed", type=options.count(0), default=0)
+    command.add_argument("--size", type=options.count(8), default=60, help="pixels a side (60)")
+
+
+def do(arguments: argparse.Namespace) -> None:
+    """Draw, write."""
+    options.check_writable(arguments.out, "--out")
+
+    from adu_core.data.world import CLASSES, DOMAINS
+    from adu_core.data.world import world as draw_world
+    from adu_core.show import figures
+
+    size, seed = arguments.size, arguments.seed
+    pictures = draw_world("validation", 2, classes=CLASSES, mix=arguments.mix, seed=seed, size=size)
+    figures.save_sheet(pictures, arguments.out)
+    print(f"saved: {arguments.out}, {len(CLASSES)} classes across, {len(DOMAINS)} domains down")

@@ -1,7 +1,0 @@
-"""What answers to mouse and keyboard: explorer and player on any page, knobs with a kernel."""
-
-from adu_core.interactive.explorer import explorer
-from adu_core.interactive.knobs import knobs
-from adu_core.interactive.player import player
-
-__all__ = ["explorer", "knobs", "player"]

@@ -1,0 +1,88 @@
+"""One measurement of one model: accuracy, Mem, For and H, and how entangled the domains are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import torch
+from torch import Tensor
+
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.target import Target, target
+from adu_core.measure.accuracy import (
+    Measurable,
+    accuracy_per_domain,
+    class_logits,
+    image_features,
+    scores,
+)
+from adu_core.measure.entanglement import entanglement
+
+
+class Result(TypedDict):
+    """What is measured of one model; percentages.
+
+    accuracy:        of each domain, all its pictures together
+    kept, forgotten: of each domain's pictures that are kept, and that are forgotten
+    """
+
+    metrics: dict[str, float]
+    accuracy: dict[str, float]
+    kept: dict[str, float]
+    forgotten: dict[str, float]
+    entanglement: NotRequired[dict[str, float | dict[str, float]]]
+
+
+def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Result:
+    """Accuracies and Mem, For, H of predictions (N,) on the CPU, for what is to be forgotten."""
+    gone = forget.mask(dataset).cpu()
+    labels, domains = dataset.labels.cpu(), dataset.domains.cpu()
+    kept, forgotten = (
+        {
+            name: value
+            for name, value in accuracy_per_domain(
+                predictions[side], labels[side], domains[side], dataset.domain_names
+            ).items()
+            if bool((domains[side] == dataset.domain_names.index(name)).any())
+        }
+        for side in (~gone, gone)
+    )
+    return {
+        "metrics": scores(kept, forgotten),
+        "accuracy": accuracy_per_domain(predictions, labels, domains, dataset.domain_names),
+        "kept": kept,
+        "forgotten": forgotten,
+    }
+
+
+def evaluate(
+    model: Measurable,
+    dataset: DomainDataset,
+    forget: Target | Sequence[str],
+    *,
+    entangled: bool = True,
+    bandwidth: Tensor | float | None = None,
+    features: Tensor | None = None,
+) -> tuple[Result, Tensor]:
+    """Accuracy, Mem, For, H and entanglement on ``dataset``, and the features (N, feature_size).
+
+    forget:    a target, or the domains to forget
+    entangled: whether entanglement is measured too, which takes longer than all the rest
+    bandwidth: the σ² of MMD²; give the state after unlearning the one from before
+    features:  (N, feature_size) of ``dataset``, if they are known already
+    """
+    if features is None:
+        features = image_features(model, dataset.pictures)
+    with torch.no_grad():
+        predictions = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+    result = result_of(predictions, dataset, target(forget))
+    if entangled:
+        result["entanglement"] = entanglement(
+            features.cpu(),
+            dataset.labels.cpu(),
+            dataset.domains.cpu(),
+            dataset.domain_names,
+            bandwidth=bandwidth,
+        )
+    return result, features

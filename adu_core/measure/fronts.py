@@ -1,0 +1,47 @@
+"""Many runs compared: intervals, and fronts of Mem against For."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half-width of its 95 % interval (Student's t); NaN half-width for one value."""
+    from scipy.stats import t as student
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan")
+    spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return mean, float(student.ppf(0.975, len(values) - 1)) * spread
+
+
+def hypervolume(points: Sequence[tuple[float, float]]) -> float:
+    """Area under the front of (Mem, For) points in percent, as a share of the whole, 0 to 100.
+
+    The part of the square from (0, 0) to (100, 100) that some point dominates.
+    """
+    area, best = 0.0, 0.0
+    for mem, error in sorted(points, reverse=True):
+        if error > best:
+            area += mem * (error - best)
+            best = error
+    return area / 100
+
+
+def for_at_mem(points: Sequence[tuple[float, float]], mem: float) -> float:
+    """The For that a front of (Mem, For) points reaches at a given Mem, all in percent.
+
+    Linear between the points that no other dominates; that of the highest Mem counts for every
+    Mem beyond it as 0, that of the lowest for every Mem below it.
+    """
+    front: list[tuple[float, float]] = []
+    for point in sorted(points, reverse=True):
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    if mem > front[0][0]:
+        return 0.0
+    mems, errors = zip(*reversed(front), strict=True)
+    return float(np.interp(mem, mems, errors))

@@ -1,0 +1,94 @@
+"""MMD²: how far apart the domains' features are, as distributions.
+
+Everything is computed in float32 or better, also under autocast.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Bandwidths of the Gaussian kernels, as multiples of the median squared distance.
+BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+def precise(values: Tensor) -> Tensor:
+    """Half precision becomes float32; float32 and float64 stay what they are."""
+    return values if values.dtype in (torch.float32, torch.float64) else values.float()
+
+
+def _exact(values: Tensor) -> torch.autocast:
+    """A block whose matrix products autocast leaves alone."""
+    return torch.autocast(values.device.type, enabled=False)
+
+
+def squared_distances(features: Tensor) -> Tensor:
+    """Squared Euclidean distance of every pair: (B, E) → (B, B), exactly 0 on the diagonal."""
+    norms = features.square().sum(dim=1)
+    with _exact(features):
+        distances = (norms[:, None] + norms[None, :] - 2 * features @ features.T).clamp(min=0)
+    return distances * (1 - torch.eye(len(features), dtype=features.dtype, device=features.device))
+
+
+def median_squared_distance(features: Tensor) -> Tensor:
+    """The median heuristic: median squared distance of two different rows, as a constant.
+
+    features (B, E) → scalar without gradient; 1 if there is no pair or all rows are the same.
+    """
+    distances = squared_distances(precise(features).detach())
+    pairs = distances[~torch.eye(len(distances), dtype=torch.bool, device=distances.device)]
+    median = pairs.median() if len(pairs) else distances.new_ones(())
+    return torch.where(median > 0, median, torch.ones_like(median))
+
+
+def mmd2_matrix(
+    features: Tensor,
+    domains: Tensor,
+    domain_count: int,
+    *,
+    bandwidth: Tensor | float | None = None,
+    multiples: tuple[float, ...] = BANDWIDTHS,
+) -> Tensor:
+    """MMD² of every pair of domains: the squared distance of their mean embeddings.
+
+    For the kernel k(x, y) = mean over s of exp(-|x - y|² / (2 s σ²)) and the embedding φ that
+    belongs to it, entry (a, b) is |mean φ(x in a) - mean φ(x in b)|², the biased (V-statistic)
+    estimate. It lies between 0 and 2 and is NaN where a domain has no picture.
+
+    features (B, E); domains (B,) in 0 to D-1; ``bandwidth`` is σ², by default the median squared
+    distance in the batch; ``multiples`` are the s → (D, D), symmetric, zero diagonal.
+    """
+    features = precise(features)
+    sigma2 = median_squared_distance(features) if bandwidth is None else bandwidth
+    distances = squared_distances(features) / (2 * sigma2)
+    kernel = torch.zeros_like(distances)
+    for s in multiples:  # one by one: on thousands of pictures a stack would take gigabytes
+        kernel = kernel + torch.exp(-distances / s) / len(multiples)
+    # Row d of `weights` averages over the pictures of domain d: all block means at once.
+    members = F.one_hot(domains, domain_count).to(features.dtype).T
+    weights = members / members.sum(dim=1, keepdim=True)  # 0 / 0 = NaN marks an absent domain
+    with _exact(features):
+        means = weights @ kernel @ weights.T
+    own = means.diagonal()
+    return own[:, None] + own[None, :] - 2 * means
+
+
+def mmd2(
+    features: Tensor,
+    domains: Tensor,
+    *,
+    bandwidth: Tensor | float | None = None,
+    multiples: tuple[float, ...] = BANDWIDTHS,
+) -> Tensor:
+    """MMD² between domains, the mean over the pairs of domains that the batch holds.
+
+    features (B, E), domains (B,) → scalar; 0, with a gradient of 0, for fewer than two domains.
+    The arguments are those of ``mmd2_matrix``.
+    """
+    present, numbered = domains.unique(return_inverse=True)
+    if len(present) < 2:
+        return (precise(features) * 0).sum()
+    matrix = mmd2_matrix(features, numbered, len(present), bandwidth=bandwidth, multiples=multiples)
+    first, second = torch.triu_indices(len(present), len(present), offset=1)
+    return matrix[first, second].mean()

@@ -1,0 +1,76 @@
+"""All methods by name. A new one is a file beside this one, its test, and one line here.
+
+Importing this package costs nothing: a method's file is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from adu_core.methods.base import Method
+
+#: Where each method is: "module:name" of its class, or of an instance with its settings.
+METHODS: Mapping[str, str] = {
+    "zero-shot": "zero_shot:ZeroShot",
+    "baseline": "adu.method:BASELINE",
+    "instapg": "adu.method:INSTAPG",
+    "ddl": "adu.method:DDL",
+    "full": "adu.method:FULL",
+    "coop": "coop:CoOp",
+    "gate": "gate:Gate",
+    "door": "door:Door",
+    "nullspace": "nullspace:Nullspace",
+    "salun": "salun:SalUn",
+    "doco": "doco:DoCo",
+    "slug": "slug:SLUG",
+    "lp++": "lppp:LPPP",
+    "clipfit": "clipfit:CLIPFit",
+    "bbf": "bbf:BBF",
+}
+
+#: Settings to start from: for small CLIPs such as the shipped one, or for those of open_clip.
+Preset = Literal["mini", "paper"]
+
+
+def method(name: str, preset: Preset = "paper", **settings: Any) -> Method:
+    """The method called ``name``, with the preset's settings and what ``settings`` change in them.
+
+    Raises ``ValueError`` for an unknown name, preset, setting or a value out of range.
+    """
+    if name not in METHODS:
+        raise ValueError(f"no method {name!r}: choose one of {', '.join(METHODS)}")
+    if preset not in get_args(Preset):
+        raise ValueError(f"no preset {preset!r}: choose one of {', '.join(get_args(Preset))}")
+    where, _, what = METHODS[name].partition(":")
+    found: Any = getattr(import_module(f"adu_core.methods.{where}"), what)
+    made: Method = found() if isinstance(found, type) else found
+    if preset == "mini":
+        made = replace(made, **made.small)
+    unknown = sorted(settings.keys() - made.as_dict()["settings"].keys())
+    if unknown:
+        known = ", ".join(made.as_dict()["settings"]) or "none"
+        raise ValueError(f"{name} has no setting {unknown[0]!r}: there are {known}")
+    return replace(made, **settings)
+
+
+def from_dict(values: Any, where: str | Path) -> Method:
+    """A method as ``as_dict`` gave it; a ``ValueError`` naming ``where`` if it is another thing."""
+    if (
+        not isinstance(values, dict)
+        or values.keys() != {"name", "settings"}
+        or values["name"] not in METHODS
+    ):
+        raise ValueError(
+            f"{where}: a method is {{'name': one of {', '.join(METHODS)}, 'settings': {{…}}}}, "
+            f"not {values!r}"
+        )
+    made = type(method(values["name"])).from_dict(values["settings"], where)
+    if made.name != values["name"]:
+        raise ValueError(f"{where}: these are the settings of {made.name}, not {values['name']}")
+    return made

@@ -1,0 +1,1 @@
+"""ADU, the paper's method: prompts, InstaPG, their adapter, and the objective they learn by."""

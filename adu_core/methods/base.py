@@ -1,0 +1,163 @@
+"""What every method shares: the task it is given, the model it returns, and its own shape."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.target import KINDS, Kind, Target
+from adu_core.settings import Settings
+from adu_core.train.loop import Loop
+
+#: What a method changes of the CLIP it is given.
+Changes = Literal["nothing", "prompts", "head", "features", "weights"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a method, whichever it is.
+
+    shots: the few training pictures; a model that is loaded from disk is made for names alone,
+           with no picture among them
+    """
+
+    clip: FrozenCLIP
+    shots: DomainDataset
+    target: Target
+
+    def __post_init__(self) -> None:
+        self.target.check(self.shots.class_names, self.shots.domain_names)
+
+    @cached_property
+    def forgotten(self) -> Tensor:
+        """(N,) bool over the shots: what is to be forgotten."""
+        return self.target.mask(self.shots)
+
+    @classmethod
+    def of_names(
+        cls,
+        clip: FrozenCLIP,
+        class_names: Sequence[str],
+        domain_names: Sequence[str],
+        target: Target,
+    ) -> Task:
+        """A task without pictures, enough to make a model whose tensors are then loaded."""
+        size, none = clip.picture_size, torch.zeros(0, dtype=torch.int64)
+        pictures = torch.zeros(0, 3, size, size, dtype=torch.uint8)
+        shots = DomainDataset(pictures, none, none, tuple(class_names), tuple(domain_names))
+        return cls(clip, shots, target)
+
+
+class Model(nn.Module):
+    """What a method returns, and all that measuring, figures and prediction ever see.
+
+    As it stands here it is the zero-shot CLIP; a method's own model overrides ``features``,
+    ``logits`` or both. ``state_dict`` holds all that is
+    saved, ``method`` how it was made.
+    """
+
+    #: Whether ``logits`` can be asked for other classes than the model's own.
+    open_classes: ClassVar[bool] = True
+
+    _class_features: Tensor
+
+    def __init__(self, task: Task, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self._clip = (task.clip,)  # in a tuple: used, but no part of what is saved and trained
+        self.class_names, self.domain_names = task.shots.class_names, task.shots.domain_names
+        self.target = task.target
+        with torch.no_grad():
+            fixed = task.clip.class_features(self.class_names)
+        self.register_buffer("_class_features", fixed, persistent=False)
+
+    @property
+    def clip(self) -> FrozenCLIP:
+        """The frozen CLIP this model was made for."""
+        return self._clip[0]
+
+    @property
+    def forget(self) -> tuple[str, ...]:
+        """The names of the domains to forget."""
+        return self.target.domains
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
+        return self.clip.encode_image(pictures)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The same as ``features``."""
+        return self.features(pictures)
+
+    def class_features(self, class_names: Sequence[str] | None = None) -> Tensor:
+        """(C, feature_size), of length 1: of the model's own classes, or of ``class_names``."""
+        names = self.class_names if class_names is None else tuple(class_names)
+        if names == self.class_names:
+            return self._class_features
+        return self.clip.class_features(names)
+
+    def logits(self, features: Tensor, class_names: Sequence[str] | None = None) -> Tensor:
+        """Features (B, feature_size) → class logits (B, C), in float32."""
+        return self.clip.similarity(features, self.class_features(class_names))
+
+    def learned_numbers(self) -> int:
+        """How many numbers it holds beside the frozen CLIP."""
+        return sum(tensor.numel() for tensor in self.state_dict().values())
+
+
+@dataclass(frozen=True)
+class Method(Settings, ABC):
+    """How a task becomes a model; a subclass is a frozen dataclass whose fields are its settings.
+
+    The class variables say what a reader compares methods by.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  #: one line
+    source: ClassVar[str]  #: where it comes from
+    changes: ClassVar[Changes] = "prompts"
+    undo: ClassVar[str] = "leave the adapter out"
+    needs: ClassVar[str] = "shots of every domain"  #: which pictures it learns from
+    kinds: ClassVar[frozenset[Kind]] = frozenset(KINDS)  #: what it can forget
+    trained: ClassVar[bool] = True  #: by gradient steps or evolution, not in closed form
+    #: What differs from the defaults for small CLIPs such as the shipped one.
+    small: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    @abstractmethod
+    def start(self, task: Task, seed: int = 0) -> Model:
+        """The model before anything is learned; only names, target and CLIP of ``task`` count."""
+
+    @abstractmethod
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Model:
+        """Unlearn what ``task`` asks for. The same seed gives the same bits on one machine."""
+
+    def check(self, task: Task) -> None:
+        """Raise ``ValueError`` if the method cannot do what is asked."""
+        self.check_kind(task.target.kind)
+
+    def check_kind(self, kind: Kind) -> None:
+        """Raise ``ValueError`` if the method cannot forget such a thing, naming those that can."""
+        if kind not in self.kinds:
+            from adu_core.methods import METHODS, method  # late: they import this file
+
+            able = [name for name in METHODS if kind in method(name).kinds]
+            raise ValueError(f"{self.name} cannot forget {kind}: {', '.join(able)} can")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name and settings, as a record keeps them."""
+        settings = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {"name": self.name, "settings": settings}
+
+    def search(self) -> dict[str, tuple[Any, ...]]:
+        """The values that a fair search tries, by setting."""
+        found = {each.name: each.metadata.get("search", ()) for each in fields(self)}
+        return {name: values for name, values in found.items() if values}

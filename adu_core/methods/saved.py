@@ -1,0 +1,120 @@
+"""A model on disk: ``adapter.safetensors`` and ``adapter.json``, whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.data.target import Target
+from adu_core.files import read_json, read_tensors, write_json, write_tensors
+from adu_core.methods import from_dict
+from adu_core.methods.base import Method, Model, Task
+
+SCHEMA = 2
+
+
+class About(NamedTuple):
+    """What ``adapter.json`` says: which CLIP, names, target and method a model was made with."""
+
+    clip_name: str
+    pretrained: str | None
+    fingerprint: str
+    classes: tuple[str, ...]
+    domains: tuple[str, ...]
+    forget: Target
+    method: Method
+
+
+def save_model(model: Model, folder: str | Path) -> None:
+    """Write ``adapter.safetensors`` and ``adapter.json`` into ``folder``, made if missing."""
+    clip = model.clip
+    about = {
+        "schema": SCHEMA,
+        "clip": {"name": clip.name, "pretrained": clip.pretrained, "fingerprint": clip.fingerprint},
+        "classes": model.class_names,
+        "domains": model.domain_names,
+        "forget": model.target.as_dict(),
+        "method": model.method.as_dict(),
+    }
+    write_tensors(Path(folder) / "adapter.safetensors", model.state_dict())
+    write_json(Path(folder) / "adapter.json", about)
+
+
+def load_model(
+    folder: str | Path, clip: FrozenCLIP, class_names: Sequence[str] | None = None
+) -> Model:
+    """The model that ``save_model`` wrote into ``folder``, for the CLIP it was made with.
+
+    Raises ``FileNotFoundError`` for a missing file, ``ValueError`` for a broken one, and
+    ``ValueError`` that says what differs if ``clip`` is another CLIP than the model's, or
+    ``class_names``, where given, are other classes.
+    """
+    about = read_about(folder)
+    if about.fingerprint != clip.fingerprint:
+        raise ValueError(
+            f"{folder} was made for CLIP {about.clip_name!r} {about.pretrained or ''!r} with "
+            f"fingerprint {about.fingerprint}, not for {clip.name!r} "
+            f"{clip.pretrained!r} with {clip.fingerprint}: load that CLIP, or run again"
+        )
+    if class_names is not None and tuple(class_names) != about.classes:
+        missing = [name for name in class_names if name not in about.classes]
+        gone = [name for name in about.classes if name not in class_names]
+        raise ValueError(
+            f"{folder} was made for other classes: it lacks {missing or 'none'} and knows "
+            f"{gone or 'none'} besides{'' if missing or gone else '; only the order differs'}"
+        )
+    task = Task.of_names(clip, about.classes, about.domains, about.forget)
+    model = about.method.start(task)
+    weights, _ = read_tensors(Path(folder) / "adapter.safetensors")
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: adapter.safetensors does not fit its JSON: {error}") from None
+    return model.eval()
+
+
+def read_about(folder: str | Path) -> About:
+    """``adapter.json`` of a folder, every value checked; a ``ValueError`` names what is wrong."""
+    path = Path(folder) / "adapter.json"
+    about = read_json(path)
+    wanted = {"schema", "clip", "classes", "domains", "forget", "method"}
+    if not isinstance(about, dict) or "schema" not in about:
+        raise ValueError(f"{path} does not describe an adapter: it must hold {sorted(wanted)}")
+    if about["schema"] != SCHEMA:
+        raise ValueError(
+            f"{path} has schema {about['schema']!r}, this version reads {SCHEMA}: make it anew "
+            "with `adu run --save`"
+        )
+    if about.keys() != wanted:
+        raise ValueError(f"{path} must hold {sorted(wanted)}, not {sorted(about)}")
+    clip = about["clip"]
+    if (
+        not isinstance(clip, dict)
+        or clip.keys() != {"name", "pretrained", "fingerprint"}
+        or not all(isinstance(value, str) for value in clip.values())
+    ):
+        raise ValueError(f"{path}: clip must hold name, pretrained and fingerprint as texts")
+    classes, domains = (_names(about[key], key, path) for key in ("classes", "domains"))
+    forget = Target.from_dict(about["forget"], path)
+    try:
+        forget.check(classes, domains)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return About(
+        clip["name"],
+        clip["pretrained"] or None,
+        clip["fingerprint"],
+        classes,
+        domains,
+        forget,
+        from_dict(about["method"], path),
+    )
+
+
+def _names(values: Any, key: str, path: Path) -> tuple[str, ...]:
+    right = isinstance(values, list) and all(isinstance(name, str) and name for name in values)
+    if not right or not values or len(set(values)) != len(values):
+        raise ValueError(f"{path}: {key} must be a list of different names, not {values!r}")
+    return tuple(values)

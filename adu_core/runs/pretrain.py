@@ -1,0 +1,196 @@
+"""Train a small CLIP from nothing on pictures and captions: contrastive, as CLIP was."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip.load import build, load_clip, mini_config, save_clip
+from adu_core.data.captioning import captions
+from adu_core.data.dataset import DomainDataset, batch_indices
+from adu_core.files import read_tensors, write_json, write_tensors
+from adu_core.measure.accuracy import accuracies
+from adu_core.provenance import provenance
+from adu_core.train.augment import random_crop_and_flip
+
+BATCH_SIZE = 128
+PEAK_RATE = 1e-3
+WARMUP_STEPS = 200
+WEIGHT_DECAY = 0.05
+CROP = 0.8
+
+
+def pretrain(
+    pictures: DomainDataset,
+    validation: DomainDataset,
+    path: str | Path,
+    *,
+    epochs: int,
+    seed: int = 0,
+    device: str = "cpu",
+    about: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> FrozenCLIP:
+    """Train on ``pictures``, write the CLIP to ``path`` (``….safetensors``) and return it.
+
+    Contrastive loss over batches of pictures and captions drawn anew every epoch; AdamW with
+    warm-up and cosine. Beside ``path`` stands its training record, with the zero-shot accuracy on
+    ``validation``. After every epoch the state is kept in ``….partial.safetensors``; the same
+    call goes on from there after an interruption. ``about`` says in the record what the data is.
+    """
+    path, started = Path(path), time.perf_counter()
+    partial = path.with_suffix(".partial.safetensors")
+    config = mini_config(pictures.picture_size)
+    torch.manual_seed(seed)  # open_clip draws a new model's weights from the global generator
+    clip = FrozenCLIP(build(config, "adu-mini"), None, str(path)).to(device)
+    model: Any = clip.model
+
+    # Only words of the captions get a row in the table: 49,408 would cost more than the model.
+    texts = [captions(pictures, seed=seed * 100_003 + epoch) for epoch in range(epochs)]
+    tokens, rows = _tokenize(sorted({text for epoch in texts for text in epoch}))
+    number = {text: i for i, text in enumerate(tokens)}
+    token_ids = torch.stack(list(tokens.values())).to(device)
+    model.token_embedding = torch.nn.Embedding.from_pretrained(
+        model.token_embedding.weight[rows.to(device)].clone()
+    )
+    model.requires_grad_(True)
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0}],
+        lr=PEAK_RATE,
+        fused=True,
+    )
+    steps_per_epoch = math.ceil(len(pictures) / BATCH_SIZE)
+    run = {"pictures": pictures.fingerprint(), "epochs": epochs, "seed": seed, "model": config}
+    history = _resume(partial, run, model, optimizer)
+    step = len(history) * steps_per_epoch
+    with tqdm(total=epochs * steps_per_epoch, initial=step, disable=not progress) as bar:
+        for epoch in range(len(history), epochs):
+            generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+            caption = torch.tensor([number[text] for text in texts[epoch]])
+            total = 0.0
+            for index in batch_indices(pictures.domains, BATCH_SIZE, generator, balanced=False):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(step, epochs * steps_per_epoch)
+                batch = random_crop_and_flip(
+                    clip.normalise(pictures.pictures[index]), generator, crop=CROP, flip=True
+                )
+                words = model.encode_text(token_ids[caption[index]], normalize=True)
+                loss = contrastive(clip.encode_image(batch), words, clip.logit_scale)
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                with torch.no_grad():
+                    model.logit_scale.clamp_(0, math.log(100))
+                total += loss.item() * len(index)
+                step += 1
+                bar.update()
+            history.append(total / len(pictures))
+            bar.set_postfix(loss=f"{history[-1]:.3f}")
+            _store(partial, run, model, optimizer, history)
+
+    record = {
+        "schema": 1,
+        "model": config,
+        "data": {**(about or {}), "pictures": len(pictures), "fingerprint": run["pictures"]},
+        "training": {
+            "epochs": epochs,
+            "seed": seed,
+            "batch_size": BATCH_SIZE,
+            "learning_rate": PEAK_RATE,
+            "weight_decay": WEIGHT_DECAY,
+            "loss": history,
+        },
+    }
+    save_clip(path, model.state_dict(), rows, record)
+    trained = load_clip(str(path), device=device)
+    zero_shot = accuracies(trained, validation)
+    record |= {
+        "zero_shot": {"split": "validation", "pictures": len(validation), "accuracy": zero_shot},
+        "fingerprint": trained.fingerprint,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "logit_scale": trained.logit_scale.item(),
+        "provenance": provenance(trained.device, started),
+    }
+    write_json(path.with_suffix(".json"), record)
+    partial.unlink(missing_ok=True)
+    return trained
+
+
+def contrastive(pictures: Tensor, words: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's loss: each picture finds its caption among the batch's, each caption its picture.
+
+    pictures, words: (B, E) features of length 1; scale: scalar → scalar, in nats
+    """
+    logits = scale * pictures @ words.T
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Linear warm-up to the peak, then half a cosine to 0."""
+    warmup = min(WARMUP_STEPS, max(1, steps // 10))
+    if step < warmup:
+        return PEAK_RATE * (step + 1) / warmup
+    return PEAK_RATE * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+
+
+def _tokenize(texts: list[str]) -> tuple[dict[str, Tensor], Tensor]:
+    """Each text's tokens, numbered among the tokens in use, and the rows these have in the table.
+
+    The order is kept, so the end token stays the highest, which is how CLIP finds it.
+    """
+    import open_clip
+
+    tokens = open_clip.get_tokenizer("adu-mini")(texts)
+    rows, numbered = tokens.unique(return_inverse=True)
+    return dict(zip(texts, numbered, strict=True)), rows
+
+
+def _store(
+    path: Path,
+    run: dict[str, Any],
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    history: list[float],
+) -> None:
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"{key}.{name}"] = value
+    write_tensors(path, tensors, {"run": run, "history": history})
+
+
+def _resume(
+    path: Path,
+    run: dict[str, Any],
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> list[float]:
+    if not path.exists():
+        return []
+    tensors, about = read_tensors(path)
+    if about.get("run") != run:
+        raise ValueError(f"{path} belongs to another pretraining: remove it to start anew")
+    model.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
+    for name, parameter in model.named_parameters():
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            if f"{key}.{name}" in tensors:
+                value = tensors[f"{key}.{name}"]
+                optimizer.state[parameter][key] = value.to(parameter.device)
+    history: list[float] = about["history"]
+    return history

@@ -1,0 +1,175 @@
+"""One run: a CLIP before, unlearning, the model after, and the record of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from torch import Tensor
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.sources import Splits
+from adu_core.data.target import Target, target
+from adu_core.measure.accuracy import predictions
+from adu_core.measure.evaluate import Result, evaluate, result_of
+from adu_core.measure.mmd import median_squared_distance
+from adu_core.methods.base import Method, Model, Task
+from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.runs.spec import Extra, Spec, Split
+from adu_core.train.loop import History, Loop
+
+SCHEMA = 2
+
+
+class Record(TypedDict):
+    """What is kept of a run, as one JSON file.
+
+    spec:     the hash of ``config``, which is the whole ``Spec``
+    found:    what the spec does not say itself: names, fingerprints of CLIP and pictures, how
+              many numbers the model holds, how long fitting took
+    """
+
+    schema: int
+    spec: str
+    config: dict[str, Any]
+    before: Result
+    after: Result
+    held_out: NotRequired[dict[str, Result]]
+    validation: NotRequired[dict[str, float]]
+    found: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's record, and what a figure or a notebook wants besides.
+
+    pictures: the dataset that was measured on; features_before, features_after (N, feature_size)
+    """
+
+    record: Record
+    clip: FrozenCLIP
+    model: Model
+    history: History
+    pictures: DomainDataset
+    features_before: Tensor
+    features_after: Tensor
+
+    @property
+    def adapter(self) -> Model:
+        """The model, as the chapters on ADU call it."""
+        return self.model
+
+
+def fit(
+    clip: FrozenCLIP,
+    shots: DomainDataset,
+    forget: Target | Sequence[str],
+    method: Method,
+    *,
+    seed: int = 0,
+    validation: DomainDataset | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    after_epoch: Callable[[int, Any], None] | None = None,
+) -> tuple[Any, History]:
+    """Unlearn, and measure nothing: the model, and its history if it was trained.
+
+    shots:  the few training pictures, of every domain
+    forget: a target, or the domains to forget
+
+    The other arguments are those of ``Loop``. Raises ``ValueError`` if everything is to be
+    forgotten or nothing, if the method cannot forget such a thing, or if ``checkpoint`` is
+    another run's. The same seed gives the same bits on the same machine.
+    """
+    run = Loop(progress, checkpoint, after_epoch, validation)
+    model = method.fit(Task(clip, shots, target(forget)), seed, run)
+    return model, run.history
+
+
+def unlearn(
+    clip: FrozenCLIP,
+    splits: Splits,
+    forget: Target | Sequence[str],
+    method: Method,
+    *,
+    seed: int = 0,
+    on: Split = "test",
+    measure: tuple[Extra, ...] = ("entanglement",),
+    spec: Spec | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    before: tuple[Result, Tensor] | None = None,
+) -> Run:
+    """Measure, unlearn what ``forget`` names, measure again.
+
+    ``on`` says which pictures are measured: settings are chosen on "validation", results
+    reported on "test". ``before``, what ``evaluate`` gave for the same pictures, spares the first
+    measurement. ``spec`` says where CLIP and pictures come from; without one, the record names
+    them by their fingerprints. The other arguments are those of ``fit`` and of ``Spec``.
+    """
+    started = time.perf_counter()
+    reset_peak_memory(clip.device)
+    pictures = splits.test if on == "test" else splits.validation
+    asked = target(forget)
+    asked.mask(pictures)  # a wrong name is said now, not after the work
+    task = Task(clip, splits.shots, asked)
+    method.check(task)
+    fingerprint = pictures.fingerprint()
+    if spec is None:
+        spec = Spec(
+            method,
+            asked,
+            data=f"pictures:{fingerprint}",
+            clip=(clip.name, clip.pretrained or None),
+            shots=int(splits.shots.counts().max()),
+            seed=seed,
+            on=on,
+            measure=measure,
+        )
+    entangled = "entanglement" in spec.measure
+    result_before, features_before = before or evaluate(clip, pictures, asked, entangled=entangled)
+    if before:  # a measurement handed in may have had another target in mind
+        again, _ = evaluate(clip, pictures, asked, entangled=False, features=features_before)
+        result_before = {**result_before, **again}
+    run = Loop(progress=progress, checkpoint=checkpoint)
+    fitting = time.perf_counter()
+    model = method.fit(task, seed, run)
+    seconds = time.perf_counter() - fitting
+    bandwidth = median_squared_distance(features_before).item() if entangled else None
+    result_after, features_after = evaluate(
+        model, pictures, asked, entangled=entangled, bandwidth=bandwidth
+    )
+    record: Record = {
+        "schema": SCHEMA,
+        "spec": spec.hash,
+        "config": spec.as_dict(),
+        "before": result_before,
+        "after": result_after,
+        "found": {
+            "classes": list(pictures.class_names),
+            "domains": list(pictures.domain_names),
+            "clip_fingerprint": clip.fingerprint,
+            "pictures_fingerprint": fingerprint,
+            "shots_fingerprint": splits.shots.fingerprint(),
+            "learned_numbers": model.learned_numbers(),
+            "fit_seconds": round(seconds, 2),
+        },
+        "provenance": {},
+    }
+    unmet = splits.held_out
+    able = model.open_classes and not asked.classes  # forgotten classes say nothing of others
+    if "held-out" in spec.measure and unmet is not None and able:
+        record["held_out"] = {
+            "before": result_of(predictions(clip, unmet), unmet, asked),
+            "after": result_of(predictions(model, unmet), unmet, asked),
+        }
+    if "validation" in spec.measure:
+        chosen = splits.validation
+        record["validation"] = result_of(predictions(model, chosen), chosen, asked)["metrics"]
+    record["provenance"] = provenance(clip.device, started)
+    return Run(record, clip, model, run.history, pictures, features_before, features_after)

@@ -1,0 +1,118 @@
+"""One run as plain values: what is asked, of which method, on which pictures and CLIP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from adu_core.data.target import Target
+from adu_core.files import plain
+from adu_core.methods import from_dict
+from adu_core.methods.base import Method
+
+Split = Literal["validation", "test"]
+#: What is measured beside accuracy: how entangled the domains are; classes that unlearning never
+#: met, where the data has some; and Mem, For and H on the validation pictures as well.
+Extra = Literal["entanglement", "held-out", "validation"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that a run's result depends on, and nothing of the machine that it runs on.
+
+    clip:    ``load_clip``'s name and pretrained
+    shots:   training pictures per class and domain
+    mix:     overlap of the drawn world's domains; of no account for other pictures
+    limit:   measure on at most so many of a folder's pictures per class and domain
+    on:      the pictures that are measured
+    measure: what is measured beside accuracy
+    """
+
+    method: Method
+    forget: Target
+    data: str = "world"
+    clip: tuple[str, str | None] = ("mini", None)
+    shots: int = 8
+    mix: float = 0.5
+    limit: int | None = None
+    seed: int = 0
+    on: Split = "test"
+    measure: tuple[Extra, ...] = ("entanglement",)
+
+    def __post_init__(self) -> None:
+        for name, least in (("shots", 1), ("limit", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is None and name == "limit":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
+        mix: Any = self.mix
+        if isinstance(mix, bool) or not isinstance(mix, int | float) or not 0 <= mix <= 0.5:
+            raise ValueError(f"mix must be from 0 to 0.5, not {self.mix!r}")
+        if self.on not in get_args(Split):
+            raise ValueError(f"on must be one of {', '.join(get_args(Split))}, not {self.on!r}")
+        unknown = [extra for extra in self.measure if extra not in get_args(Extra)]
+        if unknown:
+            raise ValueError(f"measure knows {', '.join(get_args(Extra))}, not {unknown[0]!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as a record keeps it: plain JSON values."""
+        name, pretrained = self.clip
+        flat = {key: getattr(self, key) for key in ("shots", "limit", "seed", "on", "measure")}
+        values: dict[str, Any] = plain(
+            {
+                "data": self.data,
+                "mix": float(self.mix) if self.data == "world" else None,
+                "clip": {"name": name, "pretrained": pretrained},
+                "method": self.method.as_dict(),
+                "forget": self.forget.as_dict(),
+                **flat,
+            }
+        )
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str | Path) -> Spec:
+        """What ``as_dict`` gave; a ``ValueError`` naming ``where`` if it is another thing."""
+        wanted = {each.name for each in fields(cls)}
+        if not isinstance(values, dict) or values.keys() != wanted:
+            raise ValueError(f"{where}: a run's config must hold {', '.join(sorted(wanted))}")
+        clip, measure = values["clip"], values["measure"]
+        if (
+            not isinstance(clip, dict)
+            or clip.keys() != {"name", "pretrained"}
+            or not isinstance(clip["name"], str)
+            or not isinstance(clip["pretrained"], str | None)
+        ):
+            raise ValueError(f"{where}: clip must be {{'name': …, 'pretrained': …}}, not {clip!r}")
+        if not isinstance(values["data"], str) or not isinstance(measure, list):
+            raise ValueError(f"{where}: data must be a text and measure a list")
+        mix = values["mix"]
+        try:
+            return cls(
+                method=from_dict(values["method"], where),
+                forget=Target.from_dict(values["forget"], where),
+                data=values["data"],
+                clip=(clip["name"], clip["pretrained"]),
+                mix=0.5 if mix is None else mix,
+                measure=tuple(measure),
+                **{key: values[key] for key in ("shots", "limit", "seed", "on")},
+            )
+        except ValueError as error:
+            raise ValueError(f"{where}: {str(error).removeprefix(f'{where}: ')}") from None
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits of the canonical JSON: the same for the same spec only."""
+        canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """What the record's file is called: readable first, then what tells it from all others."""
+        forget = re.sub(r"[^\w.+]+", "_", str(self.forget).replace(", ", "+"))
+        return f"{forget}-{self.method.name}-seed{self.seed}-{self.hash[:8]}"

@@ -1,0 +1,1 @@
+"""What people see: figures, timelines, and what answers to mouse and keyboard."""

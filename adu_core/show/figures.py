@@ -1,0 +1,223 @@
+"""Every picture the book draws. One palette: a domain has the same colour everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from PIL import Image
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from adu_core.data.dataset import DomainDataset
+from adu_core.files import replacing
+from adu_core.measure.accuracy import class_logits
+from adu_core.runs.run import Run
+
+#: For domains in their order: told apart by colour-blind readers, on white and on black.
+DOMAIN_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#949494")
+#: Examples of a rendered domain are those whose style moved less than this towards another.
+TYPICAL = 0.05
+RIGHT, WRONG = "#1a7f4b", "#c2410c"
+
+
+def style() -> None:
+    """The look of the book's figures, for a notebook's first cell: seaborn's ticks, one font."""
+    sns.set_theme(
+        style="ticks",
+        palette=DOMAIN_COLOURS,
+        font="DejaVu Sans",
+        rc={
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 10,
+        },
+    )
+
+
+def domain_palette(domain_names: Sequence[str]) -> dict[str, str]:
+    """The colour of each domain, by its place in the dataset's list."""
+    return {name: DOMAIN_COLOURS[i % len(DOMAIN_COLOURS)] for i, name in enumerate(domain_names)}
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure, whole or not at all, and close it; the suffix says the format."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=144, facecolor="white")
+    plt.close(figure)
+
+
+def contact_sheet(pictures: DomainDataset, gap: int = 2) -> Tensor:
+    """Classes across, domains down, with all pictures that there are of each: (3, H, W) uint8.
+
+    Raises ``ValueError`` if the classes and domains do not all have as many.
+    """
+    counts = pictures.counts()
+    each = int(counts.min())
+    if int(counts.max()) != each:
+        raise ValueError("a contact sheet needs as many pictures of each class in each domain")
+    size = pictures.picture_size + gap
+    rows = len(pictures.domain_names) * each
+    sheet = torch.full((3, rows * size + gap, len(pictures.class_names) * size + gap), 255)
+    order = np.lexsort((pictures.labels.numpy(), pictures.domains.numpy()))
+    place = torch.arange(each).repeat(len(order) // each)
+    for i, turn in zip(order.tolist(), place.tolist(), strict=True):
+        top = (int(pictures.domains[i]) * each + turn) * size + gap
+        left = int(pictures.labels[i]) * size + gap
+        cell = slice(top, top + size - gap), slice(left, left + size - gap)
+        sheet[:, *cell] = pictures.pictures[i].long()
+    return sheet.to(torch.uint8)
+
+
+def save_sheet(pictures: DomainDataset, path: str | Path) -> None:
+    """Write the contact sheet as a picture file, pixel for pixel."""
+    with replacing(path) as temporary:
+        Image.fromarray(contact_sheet(pictures).permute(1, 2, 0).numpy()).save(temporary)
+
+
+def embed(features: Tensor, seed: int = 0) -> np.ndarray:
+    """Features (N, E) as points in the plane, (N, 2), by t-SNE. Distances far apart mean little."""
+    perplexity = min(30, (len(features) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
+    points: np.ndarray = tsne.fit_transform(features.cpu().numpy())
+    return points
+
+
+def scatter_domains(
+    axes: Axes, points: np.ndarray, domains: Tensor, domain_names: Sequence[str]
+) -> None:
+    """Points (N, 2) in the colours of their domains, on bare axes."""
+    for number, (name, colour) in enumerate(domain_palette(domain_names).items()):
+        chosen = points[domains.cpu().numpy() == number]
+        axes.scatter(
+            chosen[:, 0], chosen[:, 1], s=9, color=colour, alpha=0.75, linewidths=0, label=name
+        )
+    axes.set(xticks=[], yticks=[])
+    sns.despine(ax=axes, left=True, bottom=True)
+
+
+def before_after(run: Run, points: int = 800, seed: int = 0) -> Figure:
+    """What a run did: examples with their predictions, the features, the accuracies.
+
+    ``points``: at most so many features are drawn, the same ones before and after.
+    """
+    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9}):
+        figure = plt.figure(figsize=(11, 4.6), layout="constrained")
+        parts = figure.subfigures(1, 3, width_ratios=(3.4, 5.2, 2.4), wspace=0.02)
+        left, middle, right = np.asarray(parts).tolist()
+        _examples(left, run)
+        _features(middle, run, points, seed)
+        _accuracies(right, run)
+    return figure
+
+
+def _label(run: Run, name: str) -> str:
+    return f"{name}\n(forget)" if name in run.record["after"]["forgotten"] else name
+
+
+def _examples(figure: SubFigure, run: Run, columns: int = 3) -> None:
+    """Of each domain a few pictures that were recognised before, with the prediction after."""
+    data = run.pictures
+    learned = run.model.method.name != "zero-shot"
+    clip_labels = _predictions(run, before=True), _predictions(run, before=False)
+    figure.suptitle("what it says of them after" if learned else "what it says of them", size=10)
+    axes = figure.subplots(len(data.domain_names), columns, squeeze=False)
+    for row, name in enumerate(data.domain_names):
+        chosen = (data.domains.cpu() == row) & (clip_labels[0][0] == data.labels.cpu())
+        if data.style_shift is not None:
+            chosen &= data.style_shift.cpu() < TYPICAL
+        index = chosen.nonzero().flatten().tolist()
+        spread = index[:: max(1, len(index) // columns)][:columns]
+        for column, ax in enumerate(axes[row]):
+            ax.set(xticks=[], yticks=[])
+            for spine in ax.spines.values():
+                spine.set(color=domain_palette(data.domain_names)[name], linewidth=2)
+            if column == 0:
+                ax.set_ylabel(_label(run, name), rotation=0, ha="right", va="center", labelpad=6)
+            if column >= len(spread):
+                continue
+            i = spread[column]
+            ax.imshow(data.pictures[i].cpu().permute(1, 2, 0).numpy())
+            said, confidence = clip_labels[1][0][i], clip_labels[1][1][i]
+            right = int(said) == int(data.labels[i])
+            ax.set_title(
+                f"{data.class_names[int(said)]} {100 * float(confidence):.0f} %",
+                size=8,
+                color=RIGHT if right else WRONG,
+                pad=2,
+            )
+
+
+def _predictions(run: Run, before: bool) -> tuple[Tensor, Tensor]:
+    """Class and confidence of every picture: (N,) and (N,)."""
+    features = run.features_before if before else run.features_after
+    model = run.clip if before else run.model
+    logits = class_logits(model, features, run.pictures.class_names)
+    confidence, label = logits.softmax(dim=1).max(dim=1)
+    return label.cpu(), confidence.cpu()
+
+
+def _features(figure: SubFigure, run: Run, points: int, seed: int) -> None:
+    data = run.pictures
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(data), generator=generator)[:points]
+    axes = figure.subplots(1, 2)
+    for ax, when, features in zip(
+        axes, ("before", "after"), (run.features_before, run.features_after), strict=True
+    ):
+        domains = data.domains.cpu()[chosen]
+        scatter_domains(ax, embed(features.cpu()[chosen], seed), domains, data.domain_names)
+        measured = run.record["before" if when == "before" else "after"].get("entanglement")
+        title = f"features {when}"
+        if measured:
+            title += f"\nsilhouette by class {measured['silhouette_class']:.2f}"
+            title += f"\nby domain {measured['silhouette_domain']:.2f}"
+        ax.set_title(title, size=9)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, markerscale=2
+    )
+
+
+def _accuracies(figure: SubFigure, run: Run) -> None:
+    record, names = run.record, run.pictures.domain_names
+    ax = figure.subplots()
+    rows = np.arange(len(names))
+    colours = list(domain_palette(names).values())
+    before = [record["before"]["accuracy"][name] for name in names]
+    after = [record["after"]["accuracy"][name] for name in names]
+    ax.barh(rows, before, height=0.7, color="none", edgecolor="#777777", linewidth=1)
+    ax.barh(rows, after, height=0.7, color=colours)
+    for row, value in zip(rows.tolist(), after, strict=True):
+        if value > 15:  # inside the bar, or beside it where there is no room
+            ax.text(
+                value - 2,
+                row,
+                f"{value:.0f}",
+                color="white",
+                weight="bold",
+                ha="right",
+                va="center",
+            )
+        else:
+            ax.text(value + 2, row, f"{value:.0f}", weight="bold", va="center")
+    ax.set_yticks(rows, [_label(run, name) for name in names])
+    ax.set(xlim=(0, 104), xticks=(0, 50, 100))
+    ax.invert_yaxis()
+    after_h = record["after"]["metrics"]
+    ax.set_title(
+        f"accuracy, % (outline: before)\nMem {after_h['mem']:.0f}, For {after_h['for']:.0f}, "
+        f"H {after_h['h']:.0f}",
+        size=9,
+    )
+    sns.despine(ax=ax)

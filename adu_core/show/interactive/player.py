@@ -1,0 +1,32 @@
+"""A row of figures under a slider: an animation that the reader can stop and turn back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from adu_core.show.interactive.page import Piece, data_url, piece
+
+
+def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: int = 110) -> Piece:
+    """A scrubbable player of ``figures``, all of one size, closed afterwards.
+
+    names:  what each is, such as "epoch 3"
+    alt:    what they show, for readers who do not see them
+
+    Raises ``ValueError`` if there is no figure or not one name for each.
+    """
+    if not figures or len(figures) != len(names):
+        raise ValueError(f"{len(names)} names for {len(figures)} figures: one for each, and some")
+    frames = []
+    for figure in figures:
+        buffer = BytesIO()
+        figure.savefig(buffer, dpi=dpi, facecolor="white")
+        plt.close(figure)
+        with Image.open(buffer) as picture:
+            frames.append(data_url(picture.convert("RGB"), quality=85))
+    return piece("player", {"frames": frames, "names": list(names), "alt": alt}, label=alt)

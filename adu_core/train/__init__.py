@@ -1,0 +1,1 @@
+"""Gradient steps: the one loop, its augmentation, the losses."""
