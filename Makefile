@@ -77,8 +77,9 @@ figures: $(READY) ## make the picture in the README anew
 	$(BIN)/adu run --save build/figures
 	cp build/figures/before_after.png book/static/
 
-bench: $(READY) ## time one ADU step against the matmul limit and stock open_clip
+bench: $(READY) ## time one ADU step against the matmul limit, and imports against torch's
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/imports.py
 
 lint: $(READY) ## style of code and notebooks (ruff), types (mypy)
 	$(BIN)/ruff check

@@ -37,7 +37,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON; a number that is not finite is written as null."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(plain(value), indent=2, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def plain(value: Any) -> Any:
@@ -50,13 +51,21 @@ def plain(value: Any) -> Any:
 
 
 def read_json(path: str | Path) -> Any:
-    """What a JSON file holds; a ``ValueError`` names the file if it is missing or broken."""
+    """What a JSON file holds; an error names the file.
+
+    Raises ``FileNotFoundError`` if it is missing, ``ValueError`` if it is no JSON; NaN and
+    Infinity, which JSON does not know, are none.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not readable as JSON ({error})") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def write_tensors(

@@ -20,13 +20,14 @@ def provenance(device: torch.device, started: float) -> dict[str, Any]:
 
     ``started`` is the ``time.perf_counter()`` from which the seconds count.
     """
+    peak = peak_memory_mb(device)
     return {
         "versions": {"python": platform.python_version()} | {x: version(x) for x in LIBRARIES},
         "git": git_commit(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "seconds": round(time.perf_counter() - started, 2),
-        "peak_memory_mb": round(peak_memory_mb(device)),
+        "peak_memory_mb": None if peak is None else round(peak),
     }
 
 
@@ -52,7 +53,7 @@ def git_commit() -> str | None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Let the peak count from now on, where the machine can."""
+    """Let the peak count from now on, where the machine can; a sweep's runs share a process."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
@@ -62,8 +63,12 @@ def reset_peak_memory(device: torch.device) -> None:
             return
 
 
-def peak_memory_mb(device: torch.device) -> float:
-    """The most memory in use since ``reset_peak_memory``, in MB: of the GPU, or of this process."""
+def peak_memory_mb(device: torch.device) -> float | None:
+    """The most memory in use since ``reset_peak_memory``, in MB: of the GPU, or of this process.
+
+    None where the machine does not say (Windows); since the process began, where the count
+    cannot be reset (macOS, some containers).
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     if sys.platform == "linux":
@@ -73,6 +78,6 @@ def peak_memory_mb(device: torch.device) -> float:
     try:
         import resource
     except ImportError:  # Windows has no such module
-        return float("nan")
+        return None
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

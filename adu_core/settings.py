@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import Field, field, fields
@@ -30,8 +31,13 @@ class Settings:
     """Base of dataclasses whose fields are settings; a wrong value is a ``ValueError`` at once."""
 
     def __post_init__(self) -> None:
+        cls: Any = type(self)
+        types = _types(cls)
         for each in fields(self):  # type: ignore[arg-type]
-            _check(each, _types(type(self))[each.name], getattr(self, each.name))
+            value, kind = getattr(self, each.name), types[each.name]
+            _check(each, kind, value)
+            # A whole number where any will do is written as JSON has it then: 3 and 3.0 are one.
+            object.__setattr__(self, each.name, _as_kind(kind, value))
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> Self:
@@ -58,7 +64,8 @@ class Settings:
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
         """The value that ``text`` says for the setting ``name``, as in ``--set name=text``."""
-        types = _types(cls)
+        known: Any = cls
+        types = _types(known)
         if name not in types:
             raise ValueError(f"no setting {name!r}: there are {', '.join(types) or 'none'}")
         try:
@@ -69,9 +76,16 @@ class Settings:
         return value
 
 
+@functools.cache
 def _types(cls: type) -> dict[str, Any]:
     hints = get_type_hints(cls)
     return {each.name: hints[each.name] for each in fields(cls)}
+
+
+def _as_kind(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is tuple:
+        return tuple(_as_kind(get_args(kind)[0], part) for part in value)
+    return float(value) if kind is float else value
 
 
 def _called(kind: Any) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from PIL import Image
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.cli import main
@@ -39,6 +40,20 @@ def few() -> Splits:
     classes = ("car", "house", "tree", "fish")
     parts = (world(part, 2, classes=classes) for part in ("train", "validation", "test"))
     return Splits(*parts)
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Picture files: three domains, two classes, ten pictures of each."""
+    root = tmp_path_factory.mktemp("pictures")
+    domains = ("real", "clipart", "sketch")
+    data = world("train", 10, classes=("car", "house"), domains=domains, size=60)
+    for number, picture in enumerate(data.pictures):
+        domain, label = int(data.domains[number]), int(data.labels[number])
+        folder = root / data.domain_names[domain] / data.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,40 @@
+import json
+import sys
 import warnings
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
 import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor
 
 from adu_core import FrozenCLIP, TextPrompts, Trace, VisionPrompts, load_clip
+from adu_core.clip.catalogue import needs_transformers, supported, supported_models, why_not
 from adu_core.clip.load import build, mini_config
+
+
+def built(vision: dict[str, Any], text: dict[str, Any], **others: Any) -> FrozenCLIP:
+    """A random mini CLIP with other options in its towers; weights larger than open_clip's."""
+    config = mini_config(60)
+    config["vision_cfg"] |= vision
+    config["text_cfg"] |= text
+    torch.manual_seed(0)
+    model = build(config | others, "adu-built")
+    with torch.no_grad():  # open_clip draws the words so small that all texts are alike
+        model.token_embedding.weight.mul_(20)
+        model.positional_embedding.mul_(20)
+    return FrozenCLIP(model, open_clip.get_tokenizer("adu-built"), "built")
 
 
 def random_clip(name: str) -> FrozenCLIP:
     torch.manual_seed(0)
     if name == "mini":
-        model = build(mini_config(60), "adu-mini")
-        return FrozenCLIP(model, open_clip.get_tokenizer("adu-mini"), "mini")
+        return built({}, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of random weights
         return load_clip(name)
@@ -24,7 +45,7 @@ def prompts(clip: FrozenCLIP, count: int, depth: int = 3) -> VisionPrompts:
     return VisionPrompts(count, depth, clip.width, init_std=0.5, generator=generator)
 
 
-@pytest.mark.parametrize("name", ["mini", "ViT-B-16", "ViT-L-14"])
+@pytest.mark.parametrize("name", ["mini", "ViT-B-16"])
 def test_without_prompts_the_features_are_open_clips(name: str) -> None:
     clip = random_clip(name)
     pictures = torch.randn(2, 3, clip.picture_size, clip.picture_size)
@@ -67,20 +88,207 @@ def test_it_is_frozen_for_good() -> None:
     assert not any(module.training for module in clip.modules())
 
 
+def learned(count: int, clip: FrozenCLIP) -> TextPrompts:
+    return TextPrompts(
+        count, clip.text_width, init_std=1, generator=torch.Generator().manual_seed(0)
+    )
+
+
 def test_text_prompts_stand_between_the_start_and_the_words(tiny_clip: FrozenCLIP) -> None:
-    generator = torch.Generator().manual_seed(0)
     names = ["car", "fish"]
-    nothing = TextPrompts(0, tiny_clip.text_width, init_std=1, generator=generator)
     plain = tiny_clip.class_features(names)
-    assert torch.allclose(tiny_clip.class_features(names, nothing), plain, atol=1e-5)
+    nothing = tiny_clip.class_features(names, learned(0, tiny_clip))
+    assert torch.allclose(nothing, plain, atol=1e-5)
     # The learned tokens "a photo of a" before the bare name are the prompt itself.
-    context = TextPrompts(4, tiny_clip.text_width, init_std=1, generator=generator)
+    context = learned(4, tiny_clip)
     tokens = tiny_clip.tokenizer(["a photo of a"])[0, 1:5]
     context.tokens.data = tiny_clip.model.token_embedding.weight[tokens].clone()
     assert torch.allclose(tiny_clip.encode_text(names, context), plain, atol=1e-5)
-    long = TextPrompts(12, tiny_clip.text_width, init_std=1, generator=generator)
-    with pytest.raises(ValueError, match="use fewer tokens"):
-        tiny_clip.class_features(names, long)
+    with pytest.raises(ValueError, match="'a photo of a car' needs more: use fewer tokens"):
+        tiny_clip.class_features(names, learned(12, tiny_clip))
+
+
+class Words:
+    """A tokenizer of another kind: a number for each word, with or without a start token."""
+
+    def __init__(self, start: list[int], end: int, pad: int, length: int = 16) -> None:
+        self.start, self.end, self.pad, self.length = start, end, pad, length
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        rows = []
+        for text in texts:
+            row = [*self.start, *(10 + len(word) for word in text.split()), self.end]
+            rows.append((row + [self.pad] * self.length)[: self.length])
+        return torch.tensor(rows)
+
+
+#: Text towers as they are in open_clip's catalogue, or could be: options, and their tokenizer.
+TEXT_TOWERS: dict[str, tuple[dict[str, Any], Words | None]] = {
+    "argmax": ({}, None),
+    "last": ({"pool_type": "last"}, None),
+    "first": ({"pool_type": "first", "no_causal_mask": True}, None),
+    "bidirectional": ({"no_causal_mask": True}, None),
+    "CLIPA": ({"pool_type": "last", "no_causal_mask": True}, Words([101], 0, 0)),
+    "xlm": ({"pool_type": "eos", "eos_id": 2}, Words([0], 2, 1)),
+    "mt5, no start token": ({"pool_type": "eos", "eos_id": 1}, Words([], 1, 0)),
+    "projection with bias": ({"proj_bias": True}, None),
+    "no projection": ({"proj_type": "none"}, None),
+    "layer scale": ({"ls_init_value": 0.5}, None),
+}
+
+
+@pytest.mark.parametrize("which", TEXT_TOWERS)
+def test_without_learned_tokens_every_text_tower_says_what_open_clip_says(which: str) -> None:
+    options, tokenizer = TEXT_TOWERS[which]
+    clip = built({}, options)
+    clip.tokenizer = tokenizer or clip.tokenizer
+    prompts = ["a photo of a car", "an aeroplane", "one", "an umbrella in the rain"]
+    with torch.no_grad():
+        theirs = clip.model.encode_text(clip.tokenizer(prompts), normalize=True)
+        ours = clip.encode_text(prompts, learned(0, clip))
+        assert (ours - theirs).abs().max() < 1e-5
+        assert (clip.encode_text(prompts) - theirs).abs().max() < 1e-5
+        assert (theirs[0] - theirs[2]).abs().max() > 1e-2  # they do differ
+        # Learned tokens that are words' own are these words.
+        if tokenizer is None:
+            context = learned(2, clip)
+            words = clip.tokenizer(["a photo"])[0, 1:3]
+            context.tokens.data = clip.model.token_embedding.weight[words].clone()
+            ours = clip.encode_text(["of a car"], context)
+            theirs = clip.encode_text(["a photo of a car"])
+            assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_learned_tokens_come_first_where_there_is_no_start_token() -> None:
+    clip = built({}, TEXT_TOWERS["mt5, no start token"][0])
+    clip.tokenizer = Words([], 1, 0)
+    context = learned(1, clip)
+    context.tokens.data = clip.model.token_embedding.weight[[11]].clone()  # "a" is 10 + 1
+    ours, theirs = clip.encode_text(["red car"], context), clip.encode_text(["a red car"])
+    assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_room_is_counted_by_the_tokenizers_own_padding() -> None:
+    clip = built({}, {"pool_type": "eos", "eos_id": 2})
+    clip.tokenizer = Words([0], 2, 1)  # padding is 1, and 0 is no padding
+    clip.encode_text(["one two"], learned(12, clip))
+    with pytest.raises(ValueError, match="leave room for 3 tokens"):
+        clip.encode_text(["one two"], learned(13, clip))
+
+
+def test_a_text_tower_that_cannot_be_served_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"pools nothing.*ViT-B-16"):
+        built({}, {"pool_type": "none"})
+    first = built({}, {"pool_type": "first"})
+    with pytest.raises(ValueError, match="first token's, which sees no other"):
+        learned(2, first)
+    with pytest.raises(ValueError, match="its blocks are others"):
+        learned(2, built({}, {"qk_norm": True}))
+    model = build(mini_config(60) | {"custom_text": True}, "adu-custom")
+    clip = FrozenCLIP(model, open_clip.get_tokenizer("adu-custom"), "custom")
+    assert clip.encode_text(["a car"]).shape == (1, 64)
+    with pytest.raises(ValueError, match="custom takes no text prompts"):
+        learned(2, clip)
+
+
+def test_texts_are_tokenised_once(tiny_clip: FrozenCLIP) -> None:
+    calls = []
+
+    class Counting:
+        def __call__(self, texts: list[str]) -> Tensor:
+            calls.append(texts)
+            return tiny_clip.tokenizer(texts)
+
+    clip = FrozenCLIP(tiny_clip.model, Counting(), "counting")
+    features = [clip.class_features(["car", "fish"], learned(2, clip)) for _ in range(3)]
+    assert calls == [["a photo of a car", "a photo of a fish"], [""]]
+    assert torch.equal(features[0], features[2])
+    for number in range(30):  # and not kept for ever
+        clip.encode_text([f"{number}"])
+    assert len(clip._tokenised) <= 8
+
+
+# Vision towers of other kinds.
+
+VISION_TOWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "average": ({"pool_type": "avg"}, {}),
+    "CLIPA": ({"pool_type": "avg", "no_ln_pre": True, "final_ln_after_pool": True}, {}),
+    "norm after pooling": ({"final_ln_after_pool": True}, {}),
+    "layer scale": ({"ls_init_value": 0.5}, {}),
+    "fixed positions": ({"pos_embed_type": "sin_cos_2d"}, {}),
+    "patch dropout": ({"patch_dropout": 0.5}, {}),
+    "QuickGELU": ({}, {"quick_gelu": True}),
+}
+
+
+@pytest.mark.parametrize("which", VISION_TOWERS)
+def test_every_vision_tower_says_what_open_clip_says(which: str) -> None:
+    vision, others = VISION_TOWERS[which]
+    clip = built(vision, {}, **others)
+    pictures = torch.randn(3, 3, 60, 60)
+    with torch.no_grad():
+        theirs = clip.model.encode_image(pictures)
+        assert (clip.encode_image(pictures, normalize=False) - theirs).abs().max() < 1e-5
+        text = clip.model.encode_text(clip.tokenizer(["a car"]), normalize=True)
+        assert (clip.encode_text(["a car"], learned(0, clip)) - text).abs().max() < 1e-5
+        prompted = clip.encode_image(pictures, prompts(clip, 2), normalize=False)
+        assert (prompted - theirs).abs().max() > 1e-3
+
+
+def test_with_average_pooling_prompts_are_not_averaged_in() -> None:
+    clip = built({"pool_type": "avg"}, {})
+    pictures, trace = torch.randn(2, 3, 60, 60), Trace()
+    with torch.no_grad():
+        features = clip.encode_image(pictures, prompts(clip, 5, 6), normalize=False, trace=trace)
+        patches = clip.model.visual.ln_post(trace.tokens[-1][:, 1:37])
+        assert torch.allclose(features, patches.mean(1) @ clip.model.visual.proj, atol=1e-5)
+
+
+def test_quick_gelu_is_another_model() -> None:
+    plain, quick = built({}, {}), built({}, {}, quick_gelu=True)
+    quick.model.load_state_dict(plain.model.state_dict())
+    pictures = torch.randn(2, 3, 60, 60)
+    with torch.no_grad():
+        assert (plain.encode_image(pictures) - quick.encode_image(pictures)).abs().max() > 1e-4
+
+
+def test_a_picture_that_is_no_square_is_refused() -> None:
+    with pytest.raises(ValueError, match="60 × 50 pixels: only squares"):
+        built({"image_size": [60, 50]}, {})
+
+
+def test_a_pictures_features_are_its_own_whatever_batch_it_is_in(tiny_clip: FrozenCLIP) -> None:
+    pictures = torch.randn(5, 3, 60, 60)
+    with torch.no_grad():
+        together = tiny_clip.encode_image(pictures, prompts(tiny_clip, 3))
+        for number, picture in enumerate(pictures):
+            alone = tiny_clip.encode_image(picture[None], prompts(tiny_clip, 3))[0]
+            assert (alone - together[number]).abs().max() < 1e-5
+        turned = tiny_clip.encode_image(pictures.flip(0), prompts(tiny_clip, 3)).flip(0)
+        assert (turned - together).abs().max() < 1e-5
+
+
+# bfloat16.
+
+
+def test_under_bfloat16_features_and_logits_are_float32_and_no_answer_flips() -> None:
+    clip = built({}, {})
+    clip.model.logit_scale.data.fill_(torch.tensor(100.0).log())
+    generator = torch.Generator().manual_seed(0)
+    features = F.normalize(torch.randn(2000, 64, generator=generator), dim=-1)
+    words = F.normalize(torch.randn(65, 64, generator=generator), dim=-1)
+    exact = (features.double() @ words.double().T).argmax(dim=1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        coarse = 100 * features @ words.T  # what autocast makes of it
+        logits = clip.similarity(features, words)
+        assert clip.encode_image(torch.randn(2, 3, 60, 60)).dtype == torch.float32
+        for context in (None, learned(2, clip)):
+            named = clip.class_features(["car", "fish"], context)
+            assert named.dtype == torch.float32
+            assert torch.allclose(named.norm(dim=-1), torch.ones(2), atol=1e-6)
+    assert logits.dtype == torch.float32
+    assert (logits.argmax(dim=1) != exact).sum() == 0
+    assert (coarse.float().argmax(dim=1) != exact).sum() > 5  # so the test can see it
 
 
 def test_pictures_of_another_size_are_refused() -> None:
@@ -88,10 +296,79 @@ def test_pictures_of_another_size_are_refused() -> None:
         random_clip("mini").encode_image(torch.zeros(1, 3, 64, 64))
 
 
-@pytest.mark.parametrize("name", ["RN50", "ViT-B-16-SigLIP", "coca_ViT-B-32", "EVA02-B-16"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RN50",
+        "ViT-B-16-SigLIP",
+        "coca_ViT-B-32",
+        "coca_base",
+        "coca_roberta-ViT-B-32",
+        "roberta-ViT-B-32",
+        "EVA02-B-16",
+    ],
+)
 def test_other_backbones_are_refused_with_those_that_work(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}.*ViT-B-16"):
+    with pytest.raises(ValueError, match=f"{name}: .*CLIPs that work are .*ViT-B-16"):
         load_clip(name)
+
+
+def test_a_captioner_given_as_a_model_is_refused() -> None:
+    parts = {key: value for key, value in mini_config(60).items() if key != "embed_dim"}
+    parts["text_cfg"] |= {"embed_cls": True, "output_tokens": True}
+    decoder = {"width": 64, "heads": 2, "layers": 1, "context_length": 15, "vocab_size": 49408}
+    coca = open_clip.CoCa(64, decoder, **parts)
+    with pytest.raises(ValueError, match="is a CoCa, a captioner"):
+        FrozenCLIP(coca, None, "captioner")
+
+
+def small(config: dict[str, Any]) -> dict[str, Any]:
+    """The same kind of CLIP with two narrow blocks a tower."""
+    config = deepcopy(config) | {"embed_dim": 32}
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    vision |= {"layers": 2, "width": 64, "head_width": 32, "image_size": 30, "patch_size": 10}
+    text |= {"layers": 2, "width": 64, "heads": 2, "context_length": 16, "vocab_size": 49408}
+    return config
+
+
+def test_every_listed_name_works_in_small() -> None:
+    """Of each kind of tower in the list, one is built, small, and says what open_clip says."""
+    names = supported_models()
+    assert {"ViT-B-16", "ViT-B-16-quickgelu", "ViT-L-14-CLIPA", "ViT-H-14-worldwide"} <= {*names}
+    assert not any(name.startswith(("coca", "adu-")) for name in names)
+    for name in ("RN50", "coca_base", "ViT-B-16-SigLIP", "roberta-ViT-B-32", "nonesuch"):
+        assert why_not(name)
+    shrunken = [small(config_of(name)) for name in names]
+    configs = {json.dumps(config, sort_keys=True): config for config in shrunken}
+    assert len(configs) < 15
+    for config in configs.values():
+        other = config["text_cfg"].pop("hf_tokenizer_name", None)
+        torch.manual_seed(0)
+        model = build(config, "adu-small")
+        words = Words([0], config["text_cfg"].get("eos_id", 2), 1)
+        tokenizer = words if other else open_clip.get_tokenizer("adu-small")
+        clip = FrozenCLIP(model, tokenizer, "small")
+        pictures = torch.randn(1, 3, clip.picture_size, clip.picture_size)
+        with torch.no_grad():
+            theirs = clip.model.encode_image(pictures, normalize=True)
+            assert (clip.encode_image(pictures) - theirs).abs().max() < 1e-5
+            assert clip.encode_image(pictures, prompts(clip, 2, 2)).isfinite().all()
+            theirs = clip.model.encode_text(clip.tokenizer(["a car"]), normalize=True)
+            assert (clip.encode_text(["a car"], learned(0, clip)) - theirs).abs().max() < 1e-5
+            assert clip.encode_text(["a car"], learned(3, clip)).isfinite().all()
+
+
+def config_of(name: str) -> dict[str, Any]:
+    config: dict[str, Any] = open_clip.get_model_config(name)
+    return config
+
+
+def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert needs_transformers("ViT-L-14-CLIPA")
+    assert "with the package transformers also ViT-" in supported()
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ValueError, match="ViT-L-14-CLIPA comes with the package transformers: pip"):
+        load_clip("ViT-L-14-CLIPA")
 
 
 def test_bad_names_and_weights_are_refused(tmp_path: Path) -> None:
@@ -112,11 +389,46 @@ def test_bad_names_and_weights_are_refused(tmp_path: Path) -> None:
             load_clip(*arguments)
 
 
-def test_weights_of_a_file_are_loaded(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+@pytest.fixture
+def shrunk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes a catalogue's CLIP small, so that it is built at once."""
 
+    def shrink(name: str) -> None:
+        from open_clip.factory import _MODEL_CONFIGS
+
+        monkeypatch.setitem(_MODEL_CONFIGS, name, small(config_of(name)))
+
+    return shrink
+
+
+def saved(name: str, path: Path) -> str:
+    state = random_clip(name).model.state_dict()
+    save_file({key: value.contiguous() for key, value in state.items()}, path)
+    return str(path)
+
+
+def test_weights_of_a_file_are_loaded(tmp_path: Path, shrunk: Callable[[str], None]) -> None:
+    shrunk("ViT-S-32-alt")
     first = random_clip("ViT-S-32-alt")
-    state = {key: value.contiguous() for key, value in first.model.state_dict().items()}
-    save_file(state, tmp_path / "weights.safetensors")
-    second = load_clip("ViT-S-32-alt", str(tmp_path / "weights.safetensors"))
+    path = saved("ViT-S-32-alt", tmp_path / "weights.safetensors")
+    second = load_clip("ViT-S-32-alt", path)  # there is one activation only: nothing to say
     assert second.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ViT-B-32", r"trained without QuickGELU \(if not, use ViT-B-32-quickgelu\)"),
+        ("ViT-B-32-quickgelu", r"trained with QuickGELU \(if not, use ViT-B-32\)"),
+    ],
+)
+def test_weights_of_a_file_may_have_another_activation(
+    tmp_path: Path, shrunk: Callable[[str], None], name: str, said: str
+) -> None:
+    shrunk(name)
+    path = saved(name, tmp_path / "weights.safetensors")
+    with pytest.warns(UserWarning, match=said) as caught:
+        load_clip(name, path)
+    assert len(caught) == 1
+    assert path in str(caught[0].message)
+    assert caught[0].filename == __file__

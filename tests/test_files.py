@@ -46,6 +46,20 @@ def test_nan_is_written_as_null(tmp_path):
     assert "NaN" not in (tmp_path / "r.json").read_text()
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_not_finite_is_written_as_null(tmp_path, value):
+    write_json(tmp_path / "r.json", {"a": [value, {"b": (value,)}], "c": value})
+    text = "".join((tmp_path / "r.json").read_text().split())
+    assert text == '{"a":[null,{"b":[null]}],"c":null}'
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_know_are_refused(tmp_path, word):
+    (tmp_path / "r.json").write_text(f'{{"a": {word}}}')
+    with pytest.raises(ValueError, match=rf"r\.json is not readable as JSON \({word} is no number"):
+        read_json(tmp_path / "r.json")
+
+
 def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "bad.json").write_text("{'a': 1}")
     with pytest.raises(ValueError, match=r"bad.json is not readable as JSON"):

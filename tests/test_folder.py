@@ -1,5 +1,7 @@
 """Folders of pictures as people have them, and what is said about those that cannot be used."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adu_core.data.folder import read_folder
+from adu_core.data import picture as picture_module
+from adu_core.data.folder import _places, read_folder
 from adu_core.data.picture import PictureError, read_picture
+from adu_core.data.preprocess import Preprocess
+from adu_core.data.sources import (
+    CUTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    load_splits,
+    read_share,
+    source_names,
+)
 
 PACS = Path(__file__).parents[2] / "shared" / "pacs"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -132,6 +145,52 @@ def test_a_file_that_is_missing_or_no_picture_is_named(tmp_path):
         read_picture(tmp_path / "a.png", 0)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F"])
+def test_a_single_pixel_of_any_kind_is_a_picture(tmp_path, mode):
+    suffix = "tif" if mode in {"CMYK", "YCbCr", "F"} else "png"
+    draw(tmp_path / f"a.{suffix}", None if mode == "P" else 0, mode, (1, 1))
+    for preprocess in (7, Preprocess(7, "longest"), Preprocess(7, "squash", "bilinear")):
+        picture = read_picture(tmp_path / f"a.{suffix}", preprocess)
+        assert picture.shape == (3, 7, 7)
+        assert (picture == picture[:, :1, :1]).all()
+
+
+def png_of(width: int, height: int) -> bytes:
+    """The beginning of a PNG that says it is so large; there is nothing in it."""
+    about = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + about
+    head = struct.pack(">I", len(about)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", 9) + b"IDAT"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ((10_000, 9_000), "has 10000 × 9000 pixels, more than 89,478,485: scale it down"),
+        ((60_000, 60_000), "decompression bomb"),
+        ((2**31 - 1, 2**31 - 1), "decompression bomb"),
+    ],
+)
+def test_a_picture_made_to_fill_the_memory_is_refused_by_name(tmp_path, sides, message):
+    (tmp_path / "bomb.png").write_bytes(png_of(*sides))
+    with pytest.raises(PictureError, match=rf"cannot read the picture .*bomb\.png: .*{message}"):
+        read_picture(tmp_path / "bomb.png", 8)
+    tree(tmp_path / "all", *GOOD)
+    (tmp_path / "bomb.png").rename(tmp_path / "all/photo/dog/bomb.png")
+    with pytest.raises(PictureError, match=rf"bomb\.png: .*{message}.*damaged files, 1 of 5"):
+        read_folder(tmp_path / "all", size=4)
+
+
+def test_a_large_picture_that_is_none_of_those_is_read(tmp_path, monkeypatch):
+    draw(tmp_path / "a.png", size=(50, 40))
+    monkeypatch.setattr(picture_module, "MOST_PIXELS", 2000)
+    assert colour(read_picture(tmp_path / "a.png", 4)) == RED
+    monkeypatch.setattr(picture_module, "MOST_PIXELS", 1999)
+    with pytest.raises(PictureError, match="50 × 40 pixels"):
+        read_picture(tmp_path / "a.png", 4)
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     suffix=st.sampled_from(["jpg", "png", "gif", "webp", "bmp", "tif"]),
@@ -243,10 +302,63 @@ def test_shares_have_no_picture_in_common_whatever_the_limits_and_seeds(tmp_path
 
 def test_a_class_too_small_to_share_out_is_named(tmp_path):
     tree(tmp_path, *GOOD)
-    with pytest.raises(PictureError, match=r"cat holds 1 pictures, too few for a share"):
+    with pytest.raises(
+        PictureError, match=r"too few .*from 0\.6 to 0\.7.*cat holds 1, .*dog holds"
+    ):
         read_folder(tmp_path, size=2, share=(0.6, 0.7))
     with pytest.raises(ValueError, match="share must run from"):
         read_folder(tmp_path, size=2, share=(0.6, 0.6))
+    with pytest.raises(ValueError, match="cuts must hold 0, 1 and both ends of the share"):
+        read_folder(tmp_path, size=2, share=(0.5, 1), cuts=(0.0, 0.6, 1.0))
+
+
+@given(st.integers(1, 200))
+def test_every_share_of_three_pictures_or_more_holds_one(count):
+    shares = (TRAIN, VALIDATION, TEST)
+    places = [_places(share, CUTS, count) for share in shares]
+    assert places[0][0] == 0
+    assert places[2][1] == count
+    assert places[0][1] == places[1][0]  # nothing in two shares, nothing in none
+    assert places[1][1] == places[2][0]
+    assert all(first < last for first, last in places) == (count >= 3)
+    plain = [tuple(round(part * count) for part in share) for share in shares]
+    assert (places == plain) == (count not in (3, 6))  # larger classes as they ever were
+    assert [_places(share, (), count) for share in shares] == plain
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_a_small_class_is_shared_out_among_the_others(tmp_path, count):
+    for domain in ("photo", "sketch"):
+        for label, number in (("cat", count), ("dog", 20)):
+            for i in range(number):
+                draw(tmp_path / domain / label / f"{i:02}.png", (i + 1, 0, 0))
+    source = f"folder:{tmp_path}"
+    assert source_names(source) == (("cat", "dog"), ("photo", "sketch"))
+    splits = load_splits(source, size=2, shots=1)
+    for data in (splits.shots, splits.validation, splits.test):
+        assert (data.counts() >= 1).all()
+    for domain in range(2):
+        seen = [
+            colour(picture)[0]
+            for share in (TRAIN, VALIDATION, TEST)
+            for data in [read_share(source, share, 2)]
+            for picture in data.pictures[(data.labels == 0) & (data.domains == domain)]
+        ]
+        assert sorted(seen) == list(range(1, count + 1))
+
+
+def test_two_pictures_are_too_few_and_it_is_said_before_any_is_read(tmp_path):
+    for name in ("photo", "sketch"):
+        for number in range(20):
+            draw(tmp_path / name / "dog" / f"{number}.png")
+    for name in ("photo/cat/1.png", "photo/cat/2.png", *(f"sketch/cat/{i}.png" for i in range(9))):
+        draw(tmp_path / name)
+    (tmp_path / "photo/cat/1.png").write_text("no picture")
+    for work in (source_names, lambda source: load_splits(source, size=2)):
+        with pytest.raises(PictureError, match=r"photo/cat holds 2, 3 are enough: add") as caught:
+            work(f"folder:{tmp_path}")
+        assert "dog" not in str(caught.value)
+        assert "sketch" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from adu_core import InstaPG
+from adu_core import Adapter, FrozenCLIP, InstaPG, Splits, method
 
 
 def make(wiring: str = "add", block: int = 1) -> InstaPG:
@@ -60,3 +60,25 @@ def test_bad_settings_are_refused() -> None:
         InstaPG(12, 5, 0, generator=generator)
     with pytest.raises(ValueError, match="no wiring 'mul'"):
         InstaPG(12, 3, 0, wiring="mul", generator=generator)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wiring", ["add", "each", "replace"])
+def test_a_pictures_features_are_its_own_whatever_batch_it_is_in(
+    wiring: str, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    """Each picture's prompts come from its own patches, not from the first picture's."""
+    names = few.shots.class_names, few.shots.domain_names
+    settings = method("full", "mini", instapg_wiring=wiring, prompt_std=0.3)
+    adapter = Adapter(tiny_clip, *names, ["sketch"], settings)  # type: ignore[arg-type]
+    assert adapter.instapg is not None
+    torch.nn.init.normal_(adapter.instapg.output.weight, generator=torch.Generator().manual_seed(0))
+    pictures = few.test.pictures[::7]
+    assert len(pictures) >= 4
+    with torch.no_grad():
+        together = adapter(pictures)
+        for number, picture in enumerate(pictures):
+            assert (adapter(picture[None])[0] - together[number]).abs().max() < 1e-5
+        turned = adapter(pictures.flip(0)).flip(0)
+        plain = tiny_clip.encode_image(pictures, adapter.vision)
+    assert (turned - together).abs().max() < 1e-5
+    assert (plain - together).abs().max() > 1e-3  # InstaPG does say something

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adu_core import losses
+from adu_core import ADU, losses
+from adu_core.measure import mmd
+from adu_core.measure.mmd import squared_distances
 
 
 def mmd2_by_loops(features: Tensor, domains: Tensor, sigma2: float) -> float:
@@ -141,3 +143,53 @@ def test_autocast_does_not_make_mmd2_coarser():
     with torch.autocast("cpu", torch.bfloat16):
         found = losses.mmd2_matrix(features, torch.arange(32) % 4, 4)
     assert found.equal(wanted)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf, torch.tensor(-1.0)])
+def test_a_bandwidth_that_is_none_is_refused(wrong: float | Tensor) -> None:
+    features, domains = torch.randn(4, 3), torch.arange(4) % 2
+    with pytest.raises(ValueError, match="bandwidth of MMD² must be a number above 0, not"):
+        losses.mmd2(features, domains, bandwidth=wrong)
+    if isinstance(wrong, float):
+        with pytest.raises(ValueError, match="multiple of MMD² must be a number above 0, not"):
+            losses.mmd2(features, domains, multiples=(1.0, wrong))
+        with pytest.raises(ValueError, match="multiple of MMD²"):
+            losses.ddl(features, features, domains, gamma=1.0, lam=1.0, multiples=(wrong,))
+        with pytest.raises(ValueError, match="bandwidths must be above 0, not"):
+            ADU(bandwidths=(1.0, wrong))
+
+
+def test_the_median_distance_of_very_many_is_that_of_a_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def watched(features: Tensor) -> Tensor:
+        sizes.append(len(features))
+        return squared_distances(features)
+
+    monkeypatch.setattr(mmd, "squared_distances", watched)
+    monkeypatch.setattr(mmd, "MOST_PICTURES", 300)
+    features = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
+    part = mmd.median_squared_distance(features).item()
+    few = mmd.median_squared_distance(features[:300]).item()
+    monkeypatch.setattr(mmd, "MOST_PICTURES", 1000)
+    whole = mmd.median_squared_distance(features).item()
+    assert sizes == [300, 300, 1000]
+    assert part == pytest.approx(whole, rel=0.05)
+    assert part != few  # from everywhere, not from the beginning
+
+
+def test_bfloat16_changes_no_loss_of_given_numbers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 30 * torch.randn(16, 5, generator=generator)
+    labels, domains = torch.arange(16) % 5, torch.arange(16) % 3
+    forgotten = domains == 0
+
+    def all_losses() -> list[float]:
+        ddl = losses.ddl(logits[:, :3], logits, domains, gamma=2.0, lam=3.0)
+        return [x.item() for x in (*losses.memorize_and_forget(logits, labels, forgotten), ddl)]
+
+    exact = all_losses()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all_losses() == exact

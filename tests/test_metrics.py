@@ -8,8 +8,10 @@ from adu_core import metrics
 
 def test_h_by_hand() -> None:
     found = metrics.mem_for_h({"a": 90.0, "b": 70.0, "c": 40.0}, ["c"])
-    assert found == {"mem": 80.0, "for": 60.0, "h": pytest.approx(2 * 80 * 60 / 140)}
-    assert metrics.mem_for_h({"a": 100.0, "b": 100.0}, ["b"]) == {"mem": 100, "for": 0, "h": 0}
+    h = pytest.approx(2 * 80 * 60 / 140)
+    assert found == {"mem": 80.0, "for": 60.0, "h": h, "selectivity": 40.0}
+    kept = metrics.mem_for_h({"a": 100.0, "b": 100.0}, ["b"])
+    assert kept == {"mem": 100, "for": 0, "h": 0, "selectivity": 0}
 
 
 def test_accuracy_counts_within_each_domain() -> None:
@@ -41,25 +43,17 @@ def test_for_at_mem_goes_between_the_points_of_the_front() -> None:
     assert metrics.for_at_mem(points, 95) == 0
 
 
-@pytest.mark.parametrize("by_domain", [True, False])
-def test_entanglement_tells_clusters_of_domains_from_clusters_of_classes(by_domain: bool) -> None:
-    generator = torch.Generator().manual_seed(0)
-    labels, domains = torch.arange(80) % 4, torch.arange(80) // 40
-    centres = 10 * torch.eye(4)
-    features = centres[domains if by_domain else labels] + 0.1 * torch.randn(
-        80, 4, generator=generator
-    )
-    found = metrics.entanglement(features, labels, domains, ("a", "b"))
-    near, far = ("domain", "class") if by_domain else ("class", "domain")
-    assert found[f"silhouette_{near}"] > 0.8  # type: ignore[operator]
-    assert found[f"silhouette_{far}"] < 0.1  # type: ignore[operator]
-    assert (found["knn_domain_accuracy"] == 100) == by_domain
-    assert (found["probe_domain_accuracy"] == 100) == by_domain
-    assert found["mmd2"].keys() == {"a|b"}  # type: ignore[union-attr]
-    assert (found["mmd2"]["a|b"] > 0.5) == by_domain  # type: ignore[index]
+def test_nothing_measured_is_no_zero() -> None:
+    found = metrics.mem_for_h({"a": 90.0, "b": math.nan, "c": 40.0}, ["c"])
+    assert math.isnan(found["mem"])
+    assert math.isnan(found["h"])
+    assert math.isnan(found["selectivity"])
+    assert found["for"] == 60
+    assert math.isnan(metrics.mem_for_h({"a": 90.0, "c": math.nan}, ["c"])["h"])
+    assert metrics.mem_for_h({"a": 0.0, "c": 40.0}, ["c"])["h"] == 0
+    assert all(math.isnan(metrics.harmonic_mean(*pair)) for pair in ((math.nan, 1), (0, math.nan)))
 
 
-def test_entanglement_of_a_handful_says_how_many_it_needs() -> None:
-    features, labels, domains = torch.randn(9, 4), torch.arange(9) % 2, torch.arange(9) // 6
-    with pytest.raises(ValueError, match=r"'b' has 3 pictures.*needs 5 of each domain"):
-        metrics.entanglement(features, labels, domains, ("a", "b"))
+def test_selectivity_is_what_is_above_the_line_of_equal_damage() -> None:
+    assert metrics.mem_for_h({"a": 30.0, "b": 30.0}, ["b"])["selectivity"] == 0
+    assert metrics.mem_for_h({"a": 90.0, "b": 30.0}, ["b"])["selectivity"] == 60

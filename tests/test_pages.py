@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import adu_core
-from adu_core.cli import parser
+from adu_core.cli import COMMANDS, main, parser
+from adu_core.methods import METHODS
+from adu_core.runs import records, sweep
 from adu_core.runs.records import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +93,61 @@ def test_python_on_a_page_compiles_and_imports_names_that_exist(page):
             if isinstance(node, ast.ImportFrom) and node.module == "adu_core":
                 for alias in node.names:
                     assert alias.name in adu_core.__all__
+
+
+def test_every_module_is_on_a_page_of_the_api():
+    pages = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "book/api").glob("*.md"))
+    shown = re.findall(r"^\.\. automodule:: (\S+)$", pages, re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    known = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (ROOT / "adu_core").rglob("*.py")
+    }
+    # The world's drawings, one file a command; and a new method needs no page.
+    inside = ("adu_core.data.world.", "adu_core.cli.", "adu_core.methods.")
+    for name, path in known.items():
+        if path.name not in ("__init__.py", "__main__.py") and not name.startswith(inside):
+            assert name in shown, f"{name} is on no page of book/api"
+    assert set(shown) <= known.keys()
+
+
+def test_every_command_is_on_the_pages_that_list_them():
+    readme, cli = ((ROOT / p).read_text(encoding="utf-8") for p in ("README.md", "book/api/cli.md"))
+    for name in COMMANDS:
+        assert f"`adu {name}`" in readme
+        assert f"| `adu {name}` |" in cli
+
+
+def test_methods_that_pages_list_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Methods\n")[1].split("\n## ")[0]
+    listed = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (.+?) \|", section, re.MULTILINE)))
+    related = (ROOT / "book/related-work.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \|", related, re.MULTILINE)
+    assert len(listed) > 14
+    assert len(rows) > 9
+    assert set(listed) | set(rows) <= METHODS.keys()
+
+
+def test_the_commands_beside_the_records_make_these_records(monkeypatch):
+    made: set[Path] = set()
+
+    def instead(work, folder, **options):
+        made.update(Path(folder) / f"{spec.name}.json" for spec in work)
+        return []
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sweep, "sweep", instead)
+    monkeypatch.setattr(sweep, "check", lambda *_: None)
+    monkeypatch.setattr(records, "read_table", lambda paths: None)
+    monkeypatch.setattr(records, "print_report", lambda *_: None)
+    text = (ROOT / "book/results/README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`adu (sweep [^`]*)`", text)
+    for words in commands:
+        assert main(shlex.split(words)) == 0
+    folders = {path.parent for path in made}
+    assert len(folders) == 6
+    assert made == {path.relative_to(ROOT) for f in folders for path in (ROOT / f).glob("*.json")}
 
 
 def test_the_tables_of_settings_are_those_of_the_records():

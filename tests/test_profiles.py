@@ -1,6 +1,7 @@
 import pytest
 
-from adu_core import MINI, PAPER, profile
+from adu_core import PAPER, profile
+from adu_core.runs.profiles import CHAPTERS
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +16,7 @@ def test_without_a_word_it_is_the_small_one():
         "mini",
         "mini",
         "world",
-        MINI,
+        CHAPTERS,
     )
     assert chosen.load_clip().name == "mini"
 
@@ -33,7 +34,7 @@ def test_clip_means_a_real_clip_on_a_folder(monkeypatch):
 def test_a_page_shows_the_profile():
     text = profile()._repr_markdown_()
     assert "`mini`" in text
-    assert f"{MINI.epochs} epochs" in text
+    assert f"{CHAPTERS.epochs} epochs" in text
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def test_first_and_last_frame_are_the_clip_before_and_after(trained, tiny_clip, 
     timeline, adapter = trained
     pictures = few.test.pictures
     torch.testing.assert_close(timeline.features[0], image_features(tiny_clip, pictures))
-    torch.testing.assert_close(timeline.features[-1], image_features(tiny_clip, pictures, adapter))
+    torch.testing.assert_close(timeline.features[-1], image_features(adapter, pictures))
     assert timeline.accuracy(0) == accuracies(tiny_clip, few.test)
-    assert timeline.accuracy(-1) == accuracies(tiny_clip, few.test, adapter)
+    assert timeline.accuracy(-1) == accuracies(adapter, few.test)
 
 
 def test_metrics_are_those_of_the_accuracies(trained):

@@ -22,7 +22,7 @@ Start with `adu run`: it needs no argument and no network, and takes less than a
 
 #: The commands, in the order of the help: each is a file beside this one, with ``SUMMARY``,
 #: ``add(parser)`` for its options and ``do(arguments)`` for its work.
-COMMANDS = ("run", "sweep", "report", "methods", "pretrain", "predict", "world")
+COMMANDS = ("run", "bench", "sweep", "report", "methods", "pretrain", "predict", "world")
 
 
 class _Parser(argparse.ArgumentParser):

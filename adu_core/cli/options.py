@@ -95,6 +95,8 @@ def check_device(name: str) -> None:
     """Raise ``ValueError`` if the device does not work here."""
     import torch
 
+    if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"--device {name}: say cpu, cuda or mps")
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -132,7 +134,7 @@ def clip_from(text: str) -> tuple[str, str | None]:
     A drive letter's colon (``C:\clips\mine.safetensors``) is part of a path.
     """
     name, colon, pretrained = text.partition(":")
-    is_drive = len(name) == 1 and pretrained[:1] in ("\\", "/")
+    is_drive = len(name) == 1 and name.isalpha()
     if text == "mini" or (text.endswith(".safetensors") and (not colon or is_drive)):
         return text, None
     if not pretrained:

@@ -37,7 +37,7 @@ def do(arguments: argparse.Namespace) -> None:
         name, pretrained = options.clip_from(arguments.clip)
     clip = load_clip(name, pretrained, arguments.device)
     model = load_model(arguments.adapter, clip)
-    pictures = torch.stack([read_picture(path, clip.picture_size) for path in arguments.pictures])
+    pictures = torch.stack([read_picture(path, clip.preprocess) for path in arguments.pictures])
     columns = []
     for which in (clip, model):
         features = image_features(which, pictures)

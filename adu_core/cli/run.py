@@ -84,12 +84,11 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.methods.saved import save_model
     from adu_core.runs import records
     from adu_core.runs.spec import Spec
-    from adu_core.runs.sweep import run
+    from adu_core.runs.sweep import check, run
 
     options.check_device(arguments.device)
     names = source_names(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
-    method.check_kind(target.kind)
     spec = Spec(
         method,
         target,
@@ -101,6 +100,7 @@ def do(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         on=arguments.on,
     )
+    check([spec], arguments.device)
     if arguments.tune:
         from adu_core.runs.tune import tune
 

@@ -54,13 +54,8 @@ def do(arguments: argparse.Namespace) -> None:
     names = options.methods_from(arguments.methods)
     options.check_writable(arguments.folder, "DIR", folder=True)
     clip = options.clip_from(arguments.clip)
-    made: list[Any] = []
-    grid: dict[str, list[Any]] = {}
-    for name in names:
-        method, several = _with_settings(name, arguments)
-        made.append(method)
-        grid |= several
-    unknown = [key for key, _ in arguments.set if not any(_has(method, key) for method in made)]
+    made = [_with_settings(name, arguments) for name in names]
+    unknown = [key for key, _ in arguments.set if not any(_has(method, key) for method, _ in made)]
     if unknown:
         raise ValueError(f"--set {unknown[0]}: none of {', '.join(names)} has such a setting")
 
@@ -76,7 +71,7 @@ def do(arguments: argparse.Namespace) -> None:
         options.target_from(case.split("+"), None, (class_names, domain_names)) for case in cases
     ]
     template = Spec(
-        made[0],
+        made[0][0],
         targets[0],
         data=arguments.data,
         clip=clip,
@@ -86,8 +81,20 @@ def do(arguments: argparse.Namespace) -> None:
         on=arguments.on,
     )
     first, last = arguments.first_seed, arguments.first_seed + arguments.seeds
-    work = sweep.specs(template, methods=made, forget=targets, seeds=range(first, last), grid=grid)
-    executor = _slurm(arguments) if arguments.slurm else None
+    work = [
+        spec
+        for method, grid in made  # each method reads the words of --set its own way
+        for spec in sweep.specs(
+            template, methods=[method], forget=targets, seeds=range(first, last), grid=grid
+        )
+    ]
+    for spec in work:
+        spec.method.check_kind(spec.forget.kind)
+    executor = None
+    if arguments.slurm:
+        executor = _slurm(arguments)
+    else:
+        sweep.check(work, arguments.device)
     paths = sweep.sweep(
         work,
         arguments.folder,
@@ -95,7 +102,8 @@ def do(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         executor=executor,
     )
-    records.print_report(records.read_table(paths), ["method", *grid])
+    varied = dict.fromkeys(key for _, grid in made for key in grid)
+    records.print_report(records.read_table(paths), ["method", *varied])
 
 
 def _has(method: Any, key: str) -> bool:
@@ -123,6 +131,7 @@ def _slurm(arguments: argparse.Namespace) -> Any:
         timeout_min=arguments.minutes,
         cpus_per_task=arguments.cpus,
         mem_gb=arguments.memory,
-        gpus_per_node=0 if arguments.device == "cpu" else 1,
+        # Left out for the CPU: a cluster without GPUs refuses to be asked for none.
+        **({} if arguments.device == "cpu" else {"gpus_per_node": 1}),
     )
     return executor

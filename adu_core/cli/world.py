@@ -24,6 +24,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def do(arguments: argparse.Namespace) -> None:
     """Draw, write."""
+    if not arguments.out.lower().endswith(".png"):
+        raise ValueError(f"--out {arguments.out}: name a file ending in .png")
     options.check_writable(arguments.out, "--out")
 
     from adu_core.data.world import CLASSES, DOMAINS

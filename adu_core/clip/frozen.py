@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 import open_clip
 import torch
-import torch.nn.functional as F
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from adu_core.clip.block import attention_from_first, run_block
+from adu_core.clip.catalogue import check_text_tower, check_vision_tower
+from adu_core.clip.text import encode_prompted, prompted, unit
+from adu_core.data.preprocess import Preprocess
 
 #: The paper's fixed prompt.
 TEMPLATE = "a photo of a {}"
@@ -75,8 +76,10 @@ class FrozenCLIP(nn.Module):
     def __init__(self, model: Any, tokenizer: Any, name: str, pretrained: str = "") -> None:
         super().__init__()
         check_vision_tower(model.visual, name)
+        check_text_tower(model, name)
         self.model, self.tokenizer = model, tokenizer
         self.name, self.pretrained = name, pretrained
+        self._tokenised: dict[tuple[str, ...], Tensor] = {}
         self.requires_grad_(False)
         self.eval()
         picture = open_clip.model.get_model_preprocess_cfg(model)
@@ -108,6 +111,17 @@ class FrozenCLIP(nn.Module):
         return int(self.model.visual.image_size[0])
 
     @property
+    def preprocess(self) -> Preprocess:
+        """How a picture is brought to ``picture_size``: as open_clip does for these weights."""
+        asked = open_clip.model.get_model_preprocess_cfg(self.model)
+        return Preprocess(
+            self.picture_size,
+            asked.get("resize_mode") or "shortest",
+            "bilinear" if asked.get("interpolation") == "bilinear" else "bicubic",
+            asked.get("fill_color") or 0,
+        )
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches in a picture."""
         rows, columns = self.model.visual.grid_size
@@ -126,7 +140,7 @@ class FrozenCLIP(nn.Module):
     @property
     def text_width(self) -> int:
         """Length of a token in the text tower."""
-        return int(self._text_tower().token_embedding.embedding_dim)
+        return int(prompted(self.model, self.name).token_embedding.embedding_dim)
 
     @property
     def feature_size(self) -> int:
@@ -212,35 +226,31 @@ class FrozenCLIP(nn.Module):
             x = between(len(self.blocks), x)
         pooled, _ = visual._pool(x)
         features = pooled @ visual.proj if visual.proj is not None else pooled
-        return F.normalize(features.float(), dim=-1) if normalize else features
+        return unit(features) if normalize else features
 
     # Words.
 
     def encode_text(self, prompts: Sequence[str], context: LearnedTokens | None = None) -> Tensor:
         """Features of prompts, of length 1: P strings → (P, feature_size).
 
-        With ``context``, its learned tokens stand between the start token and the words.
+        With ``context``, its learned tokens stand between the start token and the words. Features
+        are float32, also under autocast. Raises ``ValueError`` if they leave the words no room, or
+        if the text tower takes none.
         """
-        tokens = self.tokenizer(list(prompts)).to(self.device)
+        tokens = self._tokenise(prompts)
         if context is None:
-            features: Tensor = self.model.encode_text(tokens, normalize=True)
-            return features
-        tower, count = self._text_tower(), len(context.tokens)
-        words = tower.token_embedding(tokens)
-        room = words.shape[1] - count
-        if int(tokens.count_nonzero(dim=1).max()) > room:
-            raise ValueError(
-                f"{count} text prompt tokens leave room for {room} tokens of words, "
-                f"but {max(prompts, key=len)!r} needs more: use fewer tokens or shorter names"
-            )
-        learned = context.tokens.expand(len(words), -1, -1)
-        x = torch.cat([words[:, :1], learned, words[:, 1:room]], dim=1)
-        x = x + tower.positional_embedding
-        for block in tower.transformer.resblocks:
-            x = run_block(block, x, mask=tower.attn_mask)
-        end = tokens.argmax(dim=1) + count  # the end token's new place
-        x = tower.ln_final(x)[torch.arange(len(x), device=x.device), end]
-        return F.normalize(x @ tower.text_projection, dim=-1)
+            return unit(self.model.encode_text(tokens.to(self.device)))
+        tower, blank = prompted(self.model, self.name), self._tokenise([""])[0]
+        return unit(encode_prompted(tower, prompts, tokens, blank, context.tokens))
+
+    def _tokenise(self, prompts: Sequence[str]) -> Tensor:
+        """(P, T) int64 on the CPU; the last few lists are kept, for they come again every step."""
+        key = tuple(prompts)
+        if key not in self._tokenised:
+            if len(self._tokenised) >= 8:
+                self._tokenised.clear()
+            self._tokenised[key] = self.tokenizer(list(key))
+        return self._tokenised[key]
 
     def class_features(
         self,
@@ -250,12 +260,6 @@ class FrozenCLIP(nn.Module):
     ) -> Tensor:
         """The zero-shot classifier: C names → (C, feature_size), "a photo of a {name}" encoded."""
         return self.encode_text([template.format(name) for name in class_names], context)
-
-    def _text_tower(self) -> Any:
-        """Where the text tower's parts are; only CLIP's own kind takes text prompts."""
-        if not isinstance(self.model, open_clip.CLIP):
-            raise ValueError(f"the text tower of {self.name} takes no text prompts")
-        return self.model
 
     # The zero-shot model: a CLIP can be measured as it is, like any other model.
 
@@ -278,30 +282,3 @@ class FrozenCLIP(nn.Module):
     def forward(self, pictures: Tensor, class_features: Tensor) -> Tensor:
         """Zero-shot logits: (B, 3, S, S) and (C, feature_size) → (B, C)."""
         return self.similarity(self.encode_image(pictures), class_features)
-
-
-def check_vision_tower(visual: Any, name: str) -> None:
-    """Raise ``ValueError`` unless ``visual`` is a plain ViT, whose tokens take prompts."""
-    if not isinstance(visual, VisionTransformer):
-        raise ValueError(f"{name}: {type(visual).__name__} has no tokens to prompt; {SUPPORTED}")
-    plain = all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
-    if not plain or visual.attn_pool is not None or visual.pool_type not in ("tok", "avg"):
-        raise ValueError(f"{name}: its blocks or its pooling are not those of CLIP; {SUPPORTED}")
-
-
-def supported_models() -> list[str]:
-    """The names in open_clip's catalogue whose vision tower is a plain ViT."""
-
-    def plain(name: str) -> bool:
-        config = open_clip.get_model_config(name) or {}
-        vision = config.get("vision_cfg", {})
-        special = ("timm_model_name", "attentional_pool", "block_type")
-        return isinstance(vision.get("layers"), int) and not any(vision.get(s) for s in special)
-
-    return [name for name in open_clip.list_models() if plain(name)]
-
-
-#: For messages: which CLIPs take prompts.
-SUPPORTED = "CLIPs that work are the plain ViTs: " + ", ".join(
-    name for name in supported_models() if name.startswith("ViT-") and "worldwide" not in name
-)

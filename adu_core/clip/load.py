@@ -7,6 +7,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip.frozen import SUPPORTED, FrozenCLIP, supported_models
+from adu_core.clip.catalogue import needs_transformers, supported, supported_models, why_not
+from adu_core.clip.frozen import FrozenCLIP
 from adu_core.files import read_json, read_tensors, write_json, write_tensors
 
-#: The CLIP that ships with the package, pretrained on the embedded world.
+#: The CLIP that ships with the package, pretrained on the drawn world.
 MINI = Path(__file__).parent / "assets" / "mini_clip.safetensors"
 
 TOKEN_ROWS = "token_rows"
@@ -59,12 +61,16 @@ def build(config: Mapping[str, Any], name: str) -> nn.Module:
     return _create(name)
 
 
-def _create(name: str, pretrained: str | None = None) -> nn.Module:
+def _create(
+    name: str, pretrained: str | None = None, preprocess: Mapping[str, Any] | None = None
+) -> nn.Module:
     """``open_clip.create_model`` without its warning that random weights are random."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:
-        model: nn.Module = open_clip.create_model(name, pretrained=pretrained)
+        model: nn.Module = open_clip.create_model(
+            name, pretrained=pretrained, force_preprocess_cfg=dict(preprocess or {})
+        )
     finally:
         logging.root.setLevel(level)
     return model
@@ -109,7 +115,9 @@ def load_clip(
     name:        ``"mini"``, the path of a CLIP made by ``adu pretrain`` (``….safetensors``), or
                  the name of a plain ViT in open_clip's catalogue, ``"ViT-B-16-quickgelu"``
     pretrained:  for a catalogue name: a tag (``"openai"``; fetched from the hub once) or the path
-                 of a safetensors file; None gives random weights, with a warning
+                 of a safetensors file; None gives random weights, with a warning. A path does not
+                 say how its weights were trained: a warning says what was assumed where open_clip
+                 has weights of this name that were trained otherwise
 
     Raises ``ValueError`` for a model that takes no prompts (the message names those that do), an
     unknown tag, a QuickGELU mismatch, or a pickled file; ``FileNotFoundError`` for a missing one.
@@ -119,20 +127,25 @@ def load_clip(
             raise ValueError(f"{name} is whole: it takes no pretrained={pretrained!r}")
         clip = _load_ours(MINI if name == "mini" else Path(name), name)
         return clip.to(device)
-    if name not in supported_models():
-        if open_clip.get_model_config(name) is None:
-            known = ", ".join(supported_models())
-            raise ValueError(f"no CLIP {name!r}: give 'mini', a .safetensors path, or {known}")
+    if name not in open_clip.list_models():
+        known = ", ".join(supported_models())
+        raise ValueError(f"no CLIP {name!r}: give 'mini', a .safetensors path, or {known}")
+    if reason := why_not(name):
+        raise ValueError(f"{name}: {reason}; {supported()}")
+    if needs_transformers(name) and find_spec("transformers") is None:
         raise ValueError(
-            f"{name}: its vision tower is no plain ViT, so it takes no prompts; {SUPPORTED}"
+            f"the tokenizer of {name} comes with the package transformers: pip install transformers"
         )
+    preprocess: Mapping[str, Any] = {}
     if pretrained is None:
         warnings.warn(
             f"{name} has random weights: pass pretrained='openai' or a path", stacklevel=2
         )
     else:
         _check_pretrained(name, pretrained)
-    model = _create(name, pretrained)
+        if Path(pretrained).is_file():
+            preprocess = _unknown_weights(name, pretrained)
+    model = _create(name, pretrained, preprocess)
     clip = FrozenCLIP(model, open_clip.get_tokenizer(name), name, pretrained or "")
     return clip.to(device)
 
@@ -158,3 +171,37 @@ def _check_pretrained(name: str, pretrained: str) -> None:
             f"{pretrained} may be a pickle, which can run code when it is read: convert it to "
             "safetensors where you trust it (safetensors.torch.save_file(state_dict, PATH))"
         )
+
+
+def _unknown_weights(name: str, path: str) -> dict[str, Any]:
+    """How pictures for the weights at ``path`` are prepared: as for all of open_clip's of ``name``.
+
+    Where those differ, in this or in their activation, a warning says what is assumed.
+    """
+    told = ("mean", "std", "interpolation", "resize_mode")
+    ways = {
+        tag: {key: open_clip.get_pretrained_cfg(name, tag).get(key) for key in told}
+        for tag in open_clip.list_pretrained_tags_by_model(name)
+    }
+    agreed = next(iter(ways.values()), {})
+    assumed = []
+    quick = open_clip.get_model_config(name).get("quick_gelu", False)
+    other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+    if other in open_clip.list_models():
+        assumed.append(
+            f"that they were trained {'with' if quick else 'without'} QuickGELU (if not, "
+            f"use {other})"
+        )
+    if any(way != agreed for way in ways.values()):
+        agreed = {}
+        assumed.append(
+            "that pictures are prepared as for OpenAI's CLIP (if not, give the tag, one of "
+            f"{', '.join(ways)})"
+        )
+    if assumed:
+        warnings.warn(
+            f"{path} does not say how its weights were trained: {name} assumes "
+            f"{' and '.join(assumed)}",
+            stacklevel=3,
+        )
+    return agreed

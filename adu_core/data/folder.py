@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from adu_core.data.dataset import DomainDataset, readable
 from adu_core.data.picture import PICTURE_SUFFIXES, PictureError, read_picture
+from adu_core.data.preprocess import Preprocess, preprocessing
 
 Cells = dict[str, dict[str, list[Path]]]  # domain → class → its picture files, sorted
 
@@ -27,8 +29,9 @@ NOT_DOMAINS = {"train", "val", "valid", "validation", "crossval", "test"}
 def read_folder(
     root: str | Path,
     *,
-    size: int,
+    size: int | Preprocess,
     share: tuple[float, float] = (0.0, 1.0),
+    cuts: tuple[float, ...] = (),
     per_class_and_domain: int | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -41,10 +44,14 @@ def read_folder(
 
     Args:
         root: the folder that holds the domains' folders.
-        size: height and width in pixels, see ``read_picture``. A picture takes 3 · size² bytes.
+        size: a CLIP's ``preprocess``, or height and width in pixels, see ``read_picture``. A
+            picture takes 3 · size² bytes.
         share: where to begin and to end in a shuffled list of each class's files, as parts of
             their number. Shares that do not overlap have no file in common, whatever the limit
             and the seed; how a class is shuffled does not depend on what else is in ``root``.
+        cuts: all the places, in rising order, where the list is ever cut. A class so small that
+            a share between two cuts would be empty then gives each at least one picture, if it
+            has as many as there are shares; larger ones are cut where they are without it.
         per_class_and_domain: read at most that many of each from the share; None reads all.
         seed: which of them.
         progress: show a progress bar.
@@ -54,13 +61,15 @@ def read_folder(
             domain or too few for the share, there are fewer than two domains, or pictures
             cannot be read.
     """
-    if size < 1:
-        raise ValueError(f"the size of a picture must be 1 pixel or more, not {size}")
+    preprocess = preprocessing(size)
     if per_class_and_domain is not None and per_class_and_domain < 1:
         raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
     if not 0 <= share[0] < share[1] <= 1:
         raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
+    if cuts and not {0.0, *share, 1.0} <= set(cuts):
+        raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
     cells = _find_pictures(Path(root).expanduser())
+    _refuse_small_classes(cells, list(pairwise(cuts)) or [share], cuts)
     class_names, domain_names = _names(cells)
     files, labels, domains = [], [], []
     for domain, domain_name in enumerate(domain_names):
@@ -68,31 +77,25 @@ def read_folder(
             found = cells[domain_name][class_name]
             cell = f"{domain_name}/{class_name}"
             shuffled = random.Random(cell).sample(found, len(found))
-            first, last = (round(part * len(found)) for part in share)
-            chosen = sorted(shuffled[first:last])
+            chosen = sorted(shuffled[slice(*_places(share, cuts, len(found)))])
             if per_class_and_domain is not None and len(chosen) > per_class_and_domain:
                 draw = random.Random(f"{seed}/{cell}")
                 chosen = sorted(draw.sample(chosen, per_class_and_domain))
-            if not chosen:
-                raise PictureError(
-                    f"{found[0].parent} holds {len(found)} pictures, too few for a share from "
-                    f"{share[0]:g} to {share[1]:g} of them: add pictures there, or remove the "
-                    "class from every domain"
-                )
             files += chosen
             labels += [label] * len(chosen)
             domains += [domain] * len(chosen)
 
-    pictures = torch.empty((len(files), 3, size, size), dtype=torch.uint8)
+    side = preprocess.size
+    pictures = torch.empty((len(files), 3, side, side), dtype=torch.uint8)
 
     def read(number: int) -> str | None:
         try:
-            pictures[number] = read_picture(files[number], size)
+            pictures[number] = read_picture(files[number], preprocess)
         except PictureError as error:
             return str(error)
         return None
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         read_all = pool.map(read, range(len(files)))
         progressing = tqdm(read_all, "reading pictures", len(files), disable=not progress)
         unreadable = [message for message in progressing if message is not None]
@@ -107,14 +110,57 @@ def read_folder(
     )
 
 
-def folder_names(root: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The class and domain names of a folder, checked like ``read_folder``; no picture is read."""
-    return _names(_find_pictures(Path(root).expanduser()))
+def folder_names(
+    root: str | Path, cuts: tuple[float, ...] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class and domain names of a folder, checked like ``read_folder``; no picture is read.
+
+    With ``cuts``, every class must be large enough for a picture in each share between them.
+    """
+    cells = _find_pictures(Path(root).expanduser())
+    _refuse_small_classes(cells, list(pairwise(cuts)), cuts)
+    return _names(cells)
 
 
 def _names(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
     domain_names = tuple(sorted(cells))
     return tuple(sorted(cells[domain_names[0]])), domain_names
+
+
+def _places(share: tuple[float, float], cuts: tuple[float, ...], count: int) -> tuple[int, int]:
+    """Where ``share`` begins and ends in a list of ``count`` files.
+
+    Of all ``cuts``, no two fall on one place if there are files enough: those beside an empty
+    share give way.
+    """
+    places, later = [round(part * count) for part in cuts], reversed(range(len(cuts)))
+    if len(cuts) - 1 <= count:
+        for number in range(1, len(cuts)):
+            places[number] = max(places[number], places[number - 1] + 1)
+        places = [min(place, count - left) for place, left in zip(places, later, strict=True)]
+    known = dict(zip(cuts, places, strict=True))
+    first, last = (known.get(part, round(part * count)) for part in share)
+    return first, last
+
+
+def _refuse_small_classes(
+    cells: Cells, shares: list[tuple[float, float]], cuts: tuple[float, ...]
+) -> None:
+    """An error that lists every class too small for a picture in each of the shares."""
+    small = [
+        f"{files[0].parent} holds {len(files)}"
+        for classes in cells.values()
+        for files in classes.values()
+        if any(first >= last for first, last in (_places(x, cuts, len(files)) for x in shares))
+    ]
+    if small:
+        some = small[:10] + ["…"] * (len(small) > 10)
+        needed = f", {len(cuts) - 1} are enough" if cuts else ""
+        asked = ", ".join(f"{first:g} to {last:g}" for first, last in shares)
+        raise PictureError(
+            f"too few pictures to share out (from {asked} of them): {', '.join(some)}{needed}: "
+            "add pictures there, or remove these classes from every domain"
+        )
 
 
 def _find_pictures(root: Path) -> Cells:

@@ -7,10 +7,12 @@ from typing import Literal
 
 from adu_core.data.dataset import DomainDataset
 from adu_core.data.folder import folder_names, read_folder
+from adu_core.data.preprocess import Preprocess, preprocessing
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 
 #: How the files of a folder are shared out, per class and domain; the same at every seed.
 TRAIN, VALIDATION, TEST = (0.0, 0.6), (0.6, 0.7), (0.7, 1.0)
+CUTS = (0.0, 0.6, 0.7, 1.0)
 
 #: Pictures per class and domain of the world's validation and test splits.
 WORLD_VALIDATION, WORLD_TEST = 12, 25
@@ -30,7 +32,7 @@ class Splits:
 def read_share(
     source: str,
     share: tuple[float, float],
-    size: int,
+    size: int | Preprocess,
     per_class_and_domain: int | None = None,
     seed: int = 0,
 ) -> DomainDataset:
@@ -39,6 +41,7 @@ def read_share(
         source.removeprefix("folder:"),
         size=size,
         share=share,
+        cuts=CUTS,
         per_class_and_domain=per_class_and_domain,
         seed=seed,
         progress=True,
@@ -48,7 +51,7 @@ def read_share(
 def load_splits(
     source: str = "world",
     *,
-    size: int,
+    size: int | Preprocess,
     shots: int = 8,
     seed: int = 0,
     mix: float = 0.5,
@@ -58,7 +61,8 @@ def load_splits(
     """The pictures for one run.
 
     source: ``"world"`` (drawn, with overlap ``mix``) or ``"folder:PATH"``
-    size:   height = width in pixels, the CLIP's ``picture_size``
+    size:   the CLIP's ``preprocess``, or height = width in pixels, the CLIP's ``picture_size``,
+            for one that scales the shorter side as the first CLIP does; see ``read_picture``
     shots:  training pictures per class and domain; which ones, ``seed`` draws. Validation and
             test pictures are the same for every seed
     limit:  of a folder, read at most so many validation and test pictures each
@@ -75,11 +79,11 @@ def load_splits(
 
 
 def load_shots(
-    source: str, *, size: int, shots: int = 8, seed: int = 0, mix: float = 0.5
+    source: str, *, size: int | Preprocess, shots: int = 8, seed: int = 0, mix: float = 0.5
 ) -> DomainDataset:
     """The training pictures alone, ``shots`` per class and domain; see ``load_splits``."""
     if source == "world":
-        return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=size)
+        return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=_side(size))
     train = read_share(_folder(source), TRAIN, size, shots, seed)
     return train.few_shot(shots)  # says which class has too few
 
@@ -88,29 +92,33 @@ def load_pictures(
     source: str,
     which: Literal["validation", "test"],
     *,
-    size: int,
+    size: int | Preprocess,
     mix: float = 0.5,
     limit: int | None = None,
 ) -> DomainDataset:
     """The pictures to choose settings on, or to report on; see ``load_splits``."""
     if source == "world":
         count = WORLD_VALIDATION if which == "validation" else WORLD_TEST
-        return world(which, count, classes=SEEN, mix=mix, size=size)
+        return world(which, count, classes=SEEN, mix=mix, size=_side(size))
     return read_share(_folder(source), VALIDATION if which == "validation" else TEST, size, limit)
 
 
-def load_held_out(source: str, *, size: int, mix: float = 0.5) -> DomainDataset | None:
+def load_held_out(source: str, *, size: int | Preprocess, mix: float = 0.5) -> DomainDataset | None:
     """Test pictures of classes that no other split has; None where there are none."""
     if source != "world":
         return None
-    return world("test", WORLD_TEST, classes=HELD_OUT, mix=mix, size=size)
+    return world("test", WORLD_TEST, classes=HELD_OUT, mix=mix, size=_side(size))
 
 
 def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and domain names of a source, without reading a picture."""
     if source == "world":
         return SEEN, DOMAINS
-    return folder_names(_folder(source).removeprefix("folder:"))
+    return folder_names(_folder(source).removeprefix("folder:"), CUTS)
+
+
+def _side(size: int | Preprocess) -> int:
+    return preprocessing(size).size
 
 
 def _folder(source: str) -> str:

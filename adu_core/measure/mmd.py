@@ -1,9 +1,12 @@
 """MMD²: how far apart the domains' features are, as distributions.
 
-Everything is computed in float32 or better, also under autocast.
+Everything is computed in float32 or better, also under autocast. TF32 is another matter: torch
+leaves it off, and ``torch.set_float32_matmul_precision("high")`` turns it on here as well.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +14,9 @@ from torch import Tensor
 
 #: Bandwidths of the Gaussian kernels, as multiples of the median squared distance.
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+#: Matrices of so many pictures squared are as large as it gets where no gradient is needed.
+MOST_PICTURES = 4000
 
 
 def precise(values: Tensor) -> Tensor:
@@ -34,8 +40,12 @@ def squared_distances(features: Tensor) -> Tensor:
 def median_squared_distance(features: Tensor) -> Tensor:
     """The median heuristic: median squared distance of two different rows, as a constant.
 
-    features (B, E) → scalar without gradient; 1 if there is no pair or all rows are the same.
+    features (B, E) → scalar without gradient; 1 if there is no pair or all rows are the same. Of
+    more than ``MOST_PICTURES`` rows, so many are taken, evenly spaced.
     """
+    if len(features) > MOST_PICTURES:
+        evenly = torch.arange(MOST_PICTURES, device=features.device) * len(features)
+        features = features[evenly // MOST_PICTURES]
     distances = squared_distances(precise(features).detach())
     pairs = distances[~torch.eye(len(distances), dtype=torch.bool, device=distances.device)]
     median = pairs.median() if len(pairs) else distances.new_ones(())
@@ -57,8 +67,15 @@ def mmd2_matrix(
     estimate. It lies between 0 and 2 and is NaN where a domain has no picture.
 
     features (B, E); domains (B,) in 0 to D-1; ``bandwidth`` is σ², by default the median squared
-    distance in the batch; ``multiples`` are the s → (D, D), symmetric, zero diagonal.
+    distance in the batch; ``multiples`` are the s → (D, D), symmetric, zero diagonal. Raises
+    ``ValueError`` for a bandwidth or a multiple that is not above 0.
     """
+    for what, values in (("bandwidth", [bandwidth]), ("multiple", multiples)):
+        # One that is on a GPU is not looked at: the GPU would have to be waited for.
+        known = [x for x in values if isinstance(x, int | float) or (x is not None and x.is_cpu)]
+        wrong = [x for x in known if not 0 < x < math.inf]
+        if wrong:
+            raise ValueError(f"a {what} of MMD² must be a number above 0, not {wrong[0]}")
     features = precise(features)
     sigma2 = median_squared_distance(features) if bandwidth is None else bandwidth
     distances = squared_distances(features) / (2 * sigma2)

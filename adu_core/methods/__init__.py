@@ -64,6 +64,7 @@ def from_dict(values: Any, where: str | Path) -> Method:
     if (
         not isinstance(values, dict)
         or values.keys() != {"name", "settings"}
+        or not isinstance(values["name"], str)
         or values["name"] not in METHODS
     ):
         raise ValueError(

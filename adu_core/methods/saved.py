@@ -66,11 +66,11 @@ def load_model(
             f"{gone or 'none'} besides{'' if missing or gone else '; only the order differs'}"
         )
     task = Task.of_names(clip, about.classes, about.domains, about.forget)
-    model = about.method.start(task)
     weights, _ = read_tensors(Path(folder) / "adapter.safetensors")
     try:
+        model = about.method.start(task)
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (ValueError, RuntimeError, MemoryError) as error:
         raise ValueError(f"{folder}: adapter.safetensors does not fit its JSON: {error}") from None
     return model.eval()
 
@@ -97,11 +97,11 @@ def read_about(folder: str | Path) -> About:
     ):
         raise ValueError(f"{path}: clip must hold name, pretrained and fingerprint as texts")
     classes, domains = (_names(about[key], key, path) for key in ("classes", "domains"))
-    forget = Target.from_dict(about["forget"], path)
     try:
+        forget = Target.from_dict(about["forget"], path)
         forget.check(classes, domains)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     return About(
         clip["name"],
         clip["pretrained"] or None,

@@ -1,4 +1,4 @@
-"""How big the notebooks think: the embedded world on a laptop, or a real CLIP on a GPU."""
+"""How big the notebooks think: the drawn world on a laptop, or a real CLIP on a GPU."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Profile:
 def profile() -> Profile:
     """The profile that the environment asks for.
 
-    ``ADU_PROFILE`` is ``mini`` (default: the embedded world, two CPU cores) or ``clip``: OpenAI's
+    ``ADU_PROFILE`` is ``mini`` (default: the drawn world, two CPU cores) or ``clip``: OpenAI's
     ViT-B/16 with the paper's settings on a GPU, on the pictures in the folder ``ADU_DATA``
     (``<root>/<domain>/<class>/picture.jpg``), forgetting the domain ``ADU_FORGET`` (``sketch``).
     Raises ``ValueError`` for another name, and for ``clip`` without ``ADU_DATA``.

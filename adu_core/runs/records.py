@@ -14,6 +14,7 @@ from adu_core.methods.base import Method
 from adu_core.runs.run import SCHEMA, Record
 from adu_core.runs.spec import Spec
 
+NAN = float("nan")
 _RESULTS = ("mem", "for", "h", "selectivity")
 #: JSON files that lie beside records and are none.
 COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json"})
@@ -23,7 +24,7 @@ def read_record(path: str | Path) -> Record:
     """One record, every value checked; a ``ValueError`` names the file and what is wrong in it."""
     record = read_json(path)
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise ValueError(f"{path} is not a record of schema {SCHEMA}")
+        raise ValueError(f"{path} is not a record of schema {SCHEMA}: make it anew")
     optional = {"held_out", "validation"}
     wanted = {"schema", "spec", "config", "before", "after", "found", "provenance"}
     if not wanted <= record.keys() <= wanted | optional:
@@ -40,16 +41,51 @@ def read_record(path: str | Path) -> Record:
         _check_result(held_out[when], f"{path}: held_out: {when}")
     if "validation" in record:
         _check_numbers(record["validation"], f"{path}: validation")
-    for part, needed in (
-        ("found", {"classes": list, "domains": list, "clip_fingerprint": str}),
-        ("provenance", {"seconds": int | float, "device": str}),
+    for part, needed, known in (
+        ("found", {"classes", "domains", "clip_fingerprint"}, _FOUND),
+        ("provenance", {"seconds", "device"}, _PROVENANCE),
     ):
         values = record[part]
-        for key, kind in needed.items():
-            if not isinstance(values, dict) or not isinstance(values.get(key), kind):
-                raise ValueError(f"{path}: {part} must hold {key}")
+        if not isinstance(values, dict) or not needed <= values.keys():
+            raise ValueError(f"{path}: {part} must hold {', '.join(sorted(needed))}")
+        for key, kind in known.items():
+            value = values.get(key)
+            if (value is None and key not in needed) or _is(value, kind):
+                continue
+            raise ValueError(f"{path}: {part}: {key} cannot be {value!r}")
+    domains = set(record["found"]["domains"])
+    for when in ("before", "after"):
+        if record[when]["accuracy"].keys() != domains:
+            raise ValueError(f"{path}: {when}: accuracy must be of {', '.join(sorted(domains))}")
+        for side in ("kept", "forgotten"):
+            if record[when][side].keys() != record["after"][side].keys() or not (
+                record[when][side].keys() <= domains
+            ):
+                raise ValueError(f"{path}: {when}: {side} is of other domains")
     found: Record = record  # type: ignore[assignment]
     return found
+
+
+#: What a record holds beside its results: the kinds of the values that are read from it.
+_FOUND: dict[str, type] = {
+    "classes": list,
+    "domains": list,
+    "clip_fingerprint": str,
+    "pictures_fingerprint": str,
+    "shots_fingerprint": str,
+    "learned_numbers": int,
+    "fit_seconds": float,
+}
+_PROVENANCE: dict[str, type] = {"seconds": float, "device": str, "peak_memory_mb": float}
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a JSON value is a text, a number (a whole one for ``int``) or a list of texts."""
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(name, str) for name in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _check_result(result: Any, where: str) -> None:
@@ -74,15 +110,19 @@ def _check_numbers(values: Any, where: str) -> None:
     if not isinstance(values, dict):
         raise ValueError(f"{where} must be an object, not {values!r}")
     for key, value in values.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and not _is(value, float):
             raise ValueError(f"{where}: {key} must be a number, not {value!r}")
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """Records as a table, a row each: of the files named, or of all in a folder and below.
 
-    Columns: forget (joined by "+"), method, seed, data, clip, on, mix, shots, limit, pictures (the
-    fingerprint of those measured), every setting of the methods (epochs, forget_weight, …), mem,
+    What `adu run --save` and `adu bench` put beside their records is passed over, and so are
+    ``trials``, which a search for settings leaves behind: name that folder to read them.
+
+    Columns: forget (joined by "+"), method, seed, data, clip (with its weights, where it has a
+    choice), clip_fingerprint, on, mix, shots, limit, pictures (the fingerprint of those measured),
+    every setting of the methods (epochs, forget_weight, …), mem,
     for, h and selectivity after unlearning and, as mem_before …, before it, as mem_held_out …, on
     held-out classes, as mem_validation …, on validation pictures, accuracy of each domain after as
     ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
@@ -90,12 +130,22 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """
     if isinstance(paths, str | Path):
         root = Path(paths)
-        within = (path for path in sorted(root.rglob("*.json")) if path.name not in COMPANIONS)
-        paths = within if root.is_dir() else [root]
+        paths = _within(root) if root.is_dir() else [root]
     rows = [_row(read_record(path)) for path in paths]
     if not rows:
         raise ValueError("there is no record to read: run `adu sweep` or `adu run --json` first")
     return pd.DataFrame(rows)
+
+
+def _within(root: Path) -> list[Path]:
+    """The records in a folder; a file whose name begins with a dot was left half written."""
+    return [
+        path
+        for path in sorted(root.rglob("*.json"))
+        if path.name not in COMPANIONS
+        and not path.name.startswith(".")
+        and "trials" not in path.relative_to(root).parts[:-1]
+    ]
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -104,7 +154,8 @@ def _row(record: Record) -> dict[str, Any]:
     row: dict[str, Any] = {
         "forget": str(Spec.from_dict(config, "record").forget).replace(", ", "+"),
         "method": config["method"]["name"],
-        "clip": config["clip"]["name"],
+        "clip": ":".join(filter(None, (config["clip"]["name"], config["clip"]["pretrained"]))),
+        "clip_fingerprint": found["clip_fingerprint"],
         **{key: config[key] for key in ("seed", "data", "on", "mix", "shots", "limit")},
         "pictures": found.get("pictures_fingerprint"),
         **{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()},
@@ -123,24 +174,30 @@ def _row(record: Record) -> dict[str, Any]:
         row[f"{key}_validation"] = value
     for when in ("before", "after"):
         for name, measured in record[when].get("entanglement", {}).items():
-            mean = (
-                sum(measured.values()) / len(measured) if isinstance(measured, dict) else measured
-            )
-            row[f"{name}.{when}"] = mean
-    return row
+            values: Any = measured.values() if isinstance(measured, dict) else [measured]
+            row[f"{name}.{when}"] = _mean([NAN if v is None else v for v in values])
+    return {key: NAN if value is None else value for key, value in row.items()}
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean; NaN if one of the values is, or if there is none."""
+    found = list(values)
+    return sum(found) / len(found) if found else NAN
 
 
 def summary(table: pd.DataFrame, by: list[str] | str = "method") -> pd.DataFrame:
     """Mean Mem, For, H and selectivity, over forgotten domains and seeds, with 95 % intervals.
 
     The interval is over seeds: the domains of one seed are averaged first, since they are the
-    same four in every seed. One row for each value of ``by``; "±" columns are half-widths.
+    same four in every seed. One row for each value of ``by``; "±" columns are half-widths. A
+    value that is not finite makes its mean NaN. Raises ``ValueError`` if runs on unlike pictures
+    or CLIPs would be pooled.
     """
     keys = [by] if isinstance(by, str) else by
     _check_alike(table, keys)
-    per_seed = table.groupby([*keys, "seed"], sort=False)[list(_RESULTS)].mean().reset_index()
+    per_seed = _means(table, [*keys, "seed"], _RESULTS)
     rows = []
-    for values, group in per_seed.groupby(keys, sort=False):
+    for values, group in per_seed.groupby(keys, sort=False, dropna=False):
         row: dict[str, Any] = dict(zip(keys, values, strict=True))
         for result in _RESULTS:
             row[result], row[f"{result} ±"] = confidence_interval(group[result].tolist())
@@ -148,17 +205,30 @@ def summary(table: pd.DataFrame, by: list[str] | str = "method") -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def _means(table: pd.DataFrame, keys: list[str], columns: Iterable[str]) -> pd.DataFrame:
+    """The means of ``columns`` for each combination of ``keys``; NaN is a key like any other."""
+    grouped = table.groupby(keys, sort=False, dropna=False)[list(columns)]
+    means: pd.DataFrame = grouped.agg(_mean).reset_index()
+    return means
+
+
+#: What runs must have in common to be pooled or compared, unless a report is by it.
+_ALIKE = ("pictures", "clip", "clip_fingerprint", "shots", "mix", "on")
+
+
 def _check_alike(table: pd.DataFrame, keys: list[str]) -> None:
     """Raise ``ValueError`` if runs on unlike pictures or CLIPs would be pooled in one mean."""
-    fixed = [name for name in ("pictures", "clip", "shots", "mix", "on") if name not in keys]
-    for name in fixed:
-        values = table[name].dropna().unique().tolist() if name in table else []
-        if len(values) > 1:
-            raise ValueError(
-                f"these records differ in {name} ({', '.join(map(str, values[:4]))}): means over "
-                f"them would mix unlike runs; report them --by {','.join([*keys, name])}, or "
-                "name a folder of like ones"
-            )
+    told_apart = [key for key in keys if key in (*_ALIKE, "data", "limit")]
+    groups = table.groupby(told_apart, dropna=False) if told_apart else [((), table)]
+    for _, group in groups:
+        for name in _ALIKE:
+            values = group[name].dropna().unique().tolist() if name in group else []
+            if len(values) > 1:
+                raise ValueError(
+                    f"these records differ in {name} ({', '.join(map(str, values[:4]))}): means "
+                    f"over them would mix unlike runs; report them --by {','.join([*keys, name])}, "
+                    "or name a folder of like ones"
+                )
 
 
 def differences(
@@ -167,8 +237,12 @@ def differences(
     """How much each method's ``result`` exceeds the reference method's, paired by seed and domain.
 
     One row per method and forgotten domain, and one with forget = "mean"; "±" is the half-width
-    of a 95 % interval over seeds.
+    of a 95 % interval over seeds. Raises ``ValueError`` if there is no run of ``reference``, or
+    if unlike runs would be compared.
     """
+    if reference not in set(table["method"]):
+        raise ValueError(f"there is no record of {reference} to compare with")
+    _check_alike(table, [])
     wide = table.pivot_table(index=["forget", "seed"], columns="method", values=result)
     rows = []
     for method in wide.columns.drop(reference):
@@ -188,11 +262,11 @@ def fronts(table: pd.DataFrame, mems: tuple[float, ...] = (80.0, 90.0)) -> pd.Da
     that the front dominates (hypervolume, 0 to 100), and the For it reaches at each Mem of
     ``mems``. The points of all seeds are averaged per setting first.
     """
-    settings = ["method", "forget", "forget_weight", "epochs"]
     if "forget_weight" not in table:
         raise ValueError("fronts need records of methods with a forget_weight")
-    _check_alike(table, settings)
-    points = table.groupby(settings, sort=False)[["mem", "for"]].mean().reset_index()
+    settings = [name for name in ("method", "forget", "forget_weight", "epochs") if name in table]
+    _check_alike(table, [])
+    points = _means(table.dropna(subset="forget_weight"), settings, ("mem", "for"))
     rows = []
     for (method, forget), group in points.groupby(["method", "forget"], sort=False):
         front = list(zip(group["mem"], group["for"], strict=True))
@@ -238,7 +312,9 @@ def table(record: Record) -> str:
             digits = 1 if label.endswith("%") else 3
             lines.append(f"{label:<28}{measured[0]:>9.{digits}f}{measured[1]:>9.{digits}f}")
     spent = record["provenance"]
-    lines += ["", f"{spent['seconds']:.0f} s, {spent['peak_memory_mb']} MB, {spent['device']}"]
+    peak = spent.get("peak_memory_mb")
+    memory = "" if peak is None else f"{peak} MB, "
+    lines += ["", f"{spent['seconds']:.0f} s, {memory}{spent['device']}"]
     return "\n".join(lines)
 
 

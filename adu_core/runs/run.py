@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from torch import Tensor
 
@@ -16,7 +16,6 @@ from adu_core.data.sources import Splits
 from adu_core.data.target import Target, target
 from adu_core.measure.accuracy import predictions
 from adu_core.measure.evaluate import Result, evaluate, result_of
-from adu_core.measure.mmd import median_squared_distance
 from adu_core.methods.base import Method, Model, Task
 from adu_core.provenance import provenance, reset_peak_memory
 from adu_core.runs.spec import Extra, Spec, Split
@@ -131,6 +130,8 @@ def unlearn(
             on=on,
             measure=measure,
         )
+    elif (spec.method, spec.forget, spec.seed, spec.on) != (method, asked, seed, on):
+        raise ValueError("the spec is of another method, target, seed or split than the run")
     entangled = "entanglement" in spec.measure
     result_before, features_before = before or evaluate(clip, pictures, asked, entangled=entangled)
     if before:  # a measurement handed in may have had another target in mind
@@ -140,7 +141,7 @@ def unlearn(
     fitting = time.perf_counter()
     model = method.fit(task, seed, run)
     seconds = time.perf_counter() - fitting
-    bandwidth = median_squared_distance(features_before).item() if entangled else None
+    bandwidth = cast("float | None", result_before.get("entanglement", {}).get("bandwidth"))
     result_after, features_after = evaluate(
         model, pictures, asked, entangled=entangled, bandwidth=bandwidth
     )

@@ -58,6 +58,10 @@ class Spec:
         unknown = [extra for extra in self.measure if extra not in get_args(Extra)]
         if unknown:
             raise ValueError(f"measure knows {', '.join(get_args(Extra))}, not {unknown[0]!r}")
+        # One way to say it: what is of no account does not make two specs of one.
+        ordered = tuple(extra for extra in get_args(Extra) if extra in self.measure)
+        object.__setattr__(self, "measure", ordered)
+        object.__setattr__(self, "mix", float(mix) if self.data == "world" else 0.5)
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as a record keeps it: plain JSON values."""
@@ -66,7 +70,7 @@ class Spec:
         values: dict[str, Any] = plain(
             {
                 "data": self.data,
-                "mix": float(self.mix) if self.data == "world" else None,
+                "mix": self.mix if self.data == "world" else None,
                 "clip": {"name": name, "pretrained": pretrained},
                 "method": self.method.as_dict(),
                 "forget": self.forget.as_dict(),
@@ -92,6 +96,8 @@ class Spec:
         if not isinstance(values["data"], str) or not isinstance(measure, list):
             raise ValueError(f"{where}: data must be a text and measure a list")
         mix = values["mix"]
+        if (mix is None) == (values["data"] == "world"):
+            raise ValueError(f"{where}: mix is a number for the world and null elsewhere")
         try:
             return cls(
                 method=from_dict(values["method"], where),
@@ -115,4 +121,4 @@ class Spec:
     def name(self) -> str:
         """What the record's file is called: readable first, then what tells it from all others."""
         forget = re.sub(r"[^\w.+]+", "_", str(self.forget).replace(", ", "+"))
-        return f"{forget}-{self.method.name}-seed{self.seed}-{self.hash[:8]}"
+        return f"{forget[:80]}-{self.method.name}-seed{self.seed}-{self.hash[:8]}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import product
@@ -19,14 +20,21 @@ from tqdm import tqdm
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import load_clip
 from adu_core.data.dataset import DomainDataset
-from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots
+from adu_core.data.preprocess import Preprocess
+from adu_core.data.sources import (
+    Splits,
+    load_held_out,
+    load_pictures,
+    load_shots,
+    source_names,
+)
 from adu_core.data.target import Target
 from adu_core.files import write_json
 from adu_core.measure.evaluate import Result, evaluate
-from adu_core.methods.base import Method
+from adu_core.methods.base import Method, Task
 from adu_core.runs.records import read_record
 from adu_core.runs.run import Run, unlearn
-from adu_core.runs.spec import Extra, Spec, Split
+from adu_core.runs.spec import Spec, Split
 
 
 def specs(
@@ -37,16 +45,18 @@ def specs(
     seeds: Iterable[int],
     grid: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Spec]:
-    """Every combination as a spec; ``grid`` varies settings of every method that has them."""
+    """Every combination as a spec; ``grid`` varies settings of every method that has them.
+
+    A method that lacks a setting of the grid is not varied in it: it runs once.
+    """
     grid = grid or {}
     found = []
     for made, goal, seed, *values in product(methods, forget, seeds, *grid.values()):
         known = made.as_dict()["settings"]
         varied = {k: v for k, v in zip(grid, values, strict=True) if k in known}
         spec = replace(template, method=replace(made, **varied), forget=goal, seed=seed)
-        if spec not in found:  # a method that lacks a setting of the grid runs once
-            found.append(spec)
-    return found
+        found.append(spec)
+    return list(dict.fromkeys(found))
 
 
 def sweep(
@@ -58,12 +68,14 @@ def sweep(
     executor: Executor | None = None,
     progress: bool = True,
     label: str = "runs",
+    failed: dict[Spec, str] | None = None,
 ) -> list[Path]:
     """Run the specs and write ``folder/<spec.name>.json`` for each; the paths, in order.
 
     A record that is there already is kept if it is of the same spec, CLIP and all, so an
     interrupted sweep goes on where it stopped; one that is not is a ``ValueError``. ``processes``
-    share the cores; an ``executor`` of submitit, say, takes the runs to a cluster instead.
+    share the cores; an ``executor`` of submitit, say, takes the runs to a cluster instead. A run
+    that fails stops the sweep, or, if ``failed`` is given, is entered there with its error.
     """
     paths = {spec: Path(folder) / f"{spec.name}.json" for spec in work}
     missing = [spec for spec, path in paths.items() if not _is_there(spec, path)]
@@ -72,20 +84,33 @@ def sweep(
         threads = max(1, (os.cpu_count() or 1) // workers)
         if executor is None and workers == 1:
             for spec in tqdm(missing, label, disable=not progress):
-                run_spec(spec, paths[spec], device)
+                with _noting(spec, failed):
+                    run_spec(spec, paths[spec], device)
             return list(paths.values())
         pool = executor or ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_start, initargs=(threads,)
         )
         try:
-            futures = [pool.submit(run_spec, spec, paths[spec], device) for spec in missing]
+            futures = {pool.submit(run_spec, spec, paths[spec], device): spec for spec in missing}
             done = as_completed(futures) if executor is None else futures
             for future in tqdm(done, label, total=len(futures), disable=not progress):
-                future.result()
+                with _noting(futures[future], failed):
+                    future.result()
         finally:
             if executor is None:
                 pool.shutdown(cancel_futures=True)
     return list(paths.values())
+
+
+@contextlib.contextmanager
+def _noting(spec: Spec, failed: dict[Spec, str] | None) -> Iterator[None]:
+    """Enter what goes wrong with one run, if there is where to enter it."""
+    try:
+        yield
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        if failed is None:
+            raise
+        failed[spec] = str(error)
 
 
 def _is_there(spec: Spec, path: Path) -> bool:
@@ -102,6 +127,22 @@ def _is_there(spec: Spec, path: Path) -> bool:
             f"{now}: remove the record, or give another folder"
         )
     return True
+
+
+def check(work: Iterable[Spec], device: str = "cpu") -> None:
+    """Raise ``ValueError`` if a spec's method cannot do what is asked, on its CLIP and its names.
+
+    No picture is read: a setting that does not fit the CLIP is refused before hours of reading.
+    """
+    unlike = {(spec.clip, spec.data, spec.method, spec.forget.kind): spec for spec in work}
+    for spec in unlike.values():
+        task = Task.of_names(_clip(spec.clip, device), *_names(spec.data), spec.forget)
+        spec.method.check(task)
+        with torch.no_grad():
+            spec.method.start(task).class_features()  # learned words may leave names no room
+
+
+_names = functools.lru_cache(maxsize=4)(source_names)
 
 
 def _start(threads: int) -> None:
@@ -122,8 +163,10 @@ def run(
 ) -> Run:
     """Run one spec; what does not depend on its method and seed is kept for the next one."""
     clip = _clip(spec.clip, device)
-    splits = _splits(spec, clip.picture_size)
-    before = _before(spec.clip, device, spec.data, spec.mix, spec.limit, spec.on, spec.measure)
+    check([spec], device)
+    splits = _splits(spec, clip.preprocess)
+    entangled = "entanglement" in spec.measure
+    before = _before(clip, spec.data, spec.mix, spec.limit, spec.on, entangled)
     return unlearn(
         clip,
         splits,
@@ -141,26 +184,41 @@ def run(
 # A process runs many specs on the same CLIP and pictures: keep the last ones.
 
 
-@functools.lru_cache(maxsize=1)
 def _clip(name: tuple[str, str | None], device: str) -> FrozenCLIP:
+    return _load(name, device, tuple(_stamp(part) for part in name))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(
+    name: tuple[str, str | None],
+    device: str,
+    stamps: tuple[Any, ...],  # noqa: ARG001
+) -> FrozenCLIP:
     return load_clip(*name, device=device)
+
+
+def _stamp(name: str | None) -> tuple[int, int] | None:
+    """What changes when a file of weights is written anew; None for what is no file."""
+    path = Path(name or "")
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 @functools.lru_cache(maxsize=2)
 def _before(
-    name: tuple[str, str | None],
-    device: str,
+    clip: FrozenCLIP,
     source: str,
     mix: float,
     limit: int | None,
     on: Split,
-    measure: tuple[Extra, ...],
+    entangled: bool,
 ) -> tuple[Result, Tensor]:
     """The measurement before unlearning: the same for every seed, target and method."""
-    clip = _clip(name, device)
-    pictures = _pictures(source, on, clip.picture_size, mix, limit)
+    pictures = _pictures(source, on, clip.preprocess, mix, limit)
     some = Target((pictures.domain_names[0],))  # of no account: ``unlearn`` scores it anew
-    return evaluate(clip, pictures, some, entangled="entanglement" in measure)
+    return evaluate(clip, pictures, some, entangled=entangled)
 
 
 _shots = functools.lru_cache(maxsize=8)(load_shots)
@@ -168,11 +226,13 @@ _held_out = functools.lru_cache(maxsize=1)(load_held_out)
 
 
 @functools.lru_cache(maxsize=2)
-def _pictures(source: str, which: Split, size: int, mix: float, limit: int | None) -> DomainDataset:
+def _pictures(
+    source: str, which: Split, size: Preprocess, mix: float, limit: int | None
+) -> DomainDataset:
     return load_pictures(source, which, size=size, mix=mix, limit=limit)
 
 
-def _splits(spec: Spec, size: int) -> Splits:
+def _splits(spec: Spec, size: Preprocess) -> Splits:
     data, mix = spec.data, spec.mix
     return Splits(
         _shots(data, size=size, shots=spec.shots, seed=spec.seed, mix=mix),

@@ -14,8 +14,10 @@ from tqdm import tqdm
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.data.dataset import DomainDataset, batch_indices
+from adu_core.data.target import Target
 from adu_core.files import plain, read_tensors, write_tensors
-from adu_core.measure.accuracy import Measurable, accuracies, mem_for_h
+from adu_core.measure.accuracy import Measurable, predictions
+from adu_core.measure.evaluate import result_of
 from adu_core.settings import Settings, setting
 from adu_core.train.augment import random_crop_and_flip
 
@@ -190,7 +192,8 @@ def train(
 def _validated(
     model: Trainable, validation: DomainDataset, about: Mapping[str, Any]
 ) -> dict[str, float]:
-    return mem_for_h(accuracies(model, validation), about["forget"]["domains"])
+    goal = Target.from_dict(about["forget"], "the run")
+    return result_of(predictions(model, validation), validation, goal)["metrics"]
 
 
 def _rates(steps: Steps) -> str:

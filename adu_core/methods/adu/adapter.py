@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from adu_core.clip.frozen import FrozenCLIP, Trace
 from adu_core.data.target import Target, target
-from adu_core.methods.adu.instapg import InstaPG
+from adu_core.methods.adu.instapg import InstaPG, Wiring
 from adu_core.methods.adu.prompts import TextPrompts, VisionPrompts
-from adu_core.methods.base import Model, Task
+from adu_core.methods.base import Method, Model, Task
+from adu_core.settings import setting
 
-if TYPE_CHECKING:
-    from adu_core.methods.adu.method import ADU
+
+@dataclass(frozen=True)
+class Parts(Method):
+    """What learns: the settings that an adapter is made by. [choice]: not said in the paper."""
+
+    instapg: bool = setting(True, "prompts of the picture's own (paper: InstaPG)")
+    ddl: bool = setting(True, "pull the domains apart (paper: Domain Disentangling Loss)")
+    prompt_tokens: int = setting(8, "vision prompts in a block", least=1, most=512)
+    prompt_depth: int = setting(9, "blocks with prompts, all if there are fewer", least=1, most=512)
+    prompt_std: float = setting(0.02, "of the prompts' first values", least=0)
+    text_tokens: int = setting(
+        0, "learned text tokens; 0: text is fixed, as in the paper", least=0, most=512
+    )
+    instapg_block: int = setting(1, "where InstaPG stands, from 0 [choice]", least=0, most=511)
+    instapg_heads: int = setting(0, "0: as many as the CLIP has [choice]", least=0, most=512)
+    instapg_wiring: Wiring = setting("add", "how answers reach later blocks [choice]")
+    classifier_hidden: int = setting(
+        0, "0: the domain classifier is linear [choice]", least=0, most=65_536
+    )
 
 
 class Adapter(Model):
@@ -32,7 +50,7 @@ class Adapter(Model):
         class_names: Sequence[str],
         domain_names: Sequence[str],
         forget: Target | Sequence[str],
-        settings: ADU,
+        settings: Parts,
         seed: int = 0,
     ) -> None:
         super().__init__(Task.of_names(clip, class_names, domain_names, target(forget)), settings)
@@ -75,7 +93,7 @@ class Adapter(Model):
         self.to(clip.device)
 
     @classmethod
-    def of(cls, task: Task, settings: ADU, seed: int = 0) -> Adapter:
+    def of(cls, task: Task, settings: Parts, seed: int = 0) -> Adapter:
         """The adapter for a task."""
         names = task.shots.class_names, task.shots.domain_names
         return cls(task.clip, *names, task.target, settings, seed)

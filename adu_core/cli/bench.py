@@ -1,0 +1,121 @@
+"""Compare methods.
+
+All methods, or some, on your pictures and your CLIP: each is tuned with the same number of trials
+on validation pictures, then run on test pictures with several seeds. Prints a table and which
+method it would take, and why. Interrupted, the same command goes on where it stopped.
+
+sel is the selectivity, Mem + For - 100: 0 for a method that harms all domains alike. For@95 is For
+where Mem is at least 95 % of zero-shot's. unmet H is H on classes that unlearning never met.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from adu_core.cli import options
+from adu_core.methods import METHODS
+
+SUMMARY = "all methods on the same pictures, tuned alike, in one table"
+EXAMPLES = """\
+examples:
+  adu bench --trials 0
+  adu bench --data folder:PACS --clip clips/pacs.safetensors --forget sketch --save runs/pacs
+  adu bench --methods full,gate,door --forget real --forget sketch --seeds 3 --processes 2
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    options.add_data(command)
+    count = options.count
+    command.add_argument(
+        "--methods", type=options.words, metavar="A,B,…", help="some of them (default: all)"
+    )
+    command.add_argument(
+        "--forget",
+        action="append",
+        metavar="DOMAIN[+DOMAIN]",
+        help="one case each; several times for several cases, whose mean is shown (sketch)",
+    )
+    command.add_argument(
+        "--forget-classes",
+        action="append",
+        metavar="CLASS",
+        help="classes to forget, everywhere or, with --forget, in those domains",
+    )
+    command.add_argument(
+        "--trials",
+        type=count(0),
+        default=8,
+        help="settings tried per method; 0 takes the defaults (8)",
+    )
+    command.add_argument("--seeds", type=count(1), default=2, help="runs on test pictures (2)")
+    command.add_argument(
+        "--processes", type=count(1), default=2, help="runs at a time, sharing the cores (2)"
+    )
+    command.add_argument(
+        "--preset", choices=("mini", "paper"), help="settings to start from (by --clip)"
+    )
+    command.add_argument(
+        "--save", default="runs/bench", metavar="DIR", help="records, table, figure (runs/bench)"
+    )
+    command.add_argument("--json", metavar="FILE", help="write the table, for programs to read")
+
+
+def do(arguments: argparse.Namespace) -> None:
+    """Check everything, tune, run, print, keep."""
+    names = options.methods_from(arguments.methods or list(METHODS))
+    folder = Path(arguments.save)
+    options.check_writable(folder, "--save", folder=True)
+    if arguments.json:
+        options.check_writable(arguments.json, "--json")
+    clip = options.clip_from(arguments.clip)
+    preset = options.preset_of(arguments)
+
+    from adu_core.data.sources import source_names
+    from adu_core.files import write_json
+    from adu_core.methods import method
+    from adu_core.runs.bench import bench
+    from adu_core.runs.bench_table import as_dict, table
+    from adu_core.runs.spec import Spec
+
+    options.check_device(arguments.device)
+    known = source_names(arguments.data)
+    cases: list[Any] = [case.split("+") for case in arguments.forget or []] or [None]
+    targets = [options.target_from(case, arguments.forget_classes, known) for case in cases]
+    methods = [method(name, preset) for name in names]
+    template = Spec(
+        methods[0],
+        targets[0],
+        data=arguments.data,
+        clip=clip,
+        shots=arguments.shots,
+        mix=arguments.mix,
+        limit=arguments.limit,
+    )
+    seeds = range(arguments.seeds)
+    found = bench(
+        template,
+        methods,
+        targets,
+        folder,
+        trials=arguments.trials,
+        seeds=seeds,
+        processes=arguments.processes,
+        device=arguments.device,
+    )
+    values = as_dict(found, template, targets, arguments.trials, seeds)
+    write_json(folder / "bench.json", values)
+    from adu_core.show import bench_figure, figures  # late: drawing takes seconds to import
+
+    figures.save(bench_figure.bench_figure(found.rows), folder / "bench.png")
+    if arguments.json:
+        write_json(arguments.json, values)
+    shown = "; ".join(str(target) for target in targets)
+    print(f"forget {shown} ({arguments.clip}, {arguments.data}, test pictures, {len(seeds)} seeds,")
+    print(f"{arguments.trials} trials a method on validation pictures), %\n")
+    print(table(found))
+    print(f"\n{found.reason}")
+    print(f"saved in {folder}: bench.json, bench.png, runs, trials")

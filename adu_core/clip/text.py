@@ -1,0 +1,84 @@
+"""CLIP's text tower with learned tokens among the words: embed → blocks → pool → project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.transformer import ResidualAttentionBlock
+from torch import Tensor, nn
+
+from adu_core.clip.block import run_block
+
+
+def prompted(model: Any, name: str) -> Any:
+    """The text tower of ``model``, if learned tokens can enter it; else a ``ValueError``."""
+    if not isinstance(model, open_clip.CLIP):
+        raise ValueError(f"the text tower of {name} takes no text prompts")
+    if not all(type(block) is ResidualAttentionBlock for block in model.transformer.resblocks):
+        raise ValueError(f"the text tower of {name} takes no text prompts: its blocks are others")
+    if model.text_pool_type == "first" and model.attn_mask is not None:
+        raise ValueError(
+            f"the text tower of {name} takes no text prompts: its feature is the first token's, "
+            "which sees no other"
+        )
+    return model
+
+
+def encode_prompted(
+    tower: Any, prompts: Sequence[str], tokens: Tensor, blank: Tensor, learned: Tensor
+) -> Tensor:
+    """Features of prompts with learned tokens between the start token and the words.
+
+    tokens (C, T) int64 are those of ``prompts``, ``blank`` (T,) those of the empty text, both on
+    the CPU; learned (P, width), or (C, P, width) for each prompt its own → (C, feature_size), not
+    of length 1. Without learned tokens the result is open_clip's own, whichever token it is read
+    off (``pool_type``). A tokenizer without a start token has the learned ones before the first
+    word [choice]. Raises ``ValueError`` if the words leave no room.
+    """
+    count, length = learned.shape[-2], tokens.shape[1]
+    room = length - count
+    used = torch.where(tokens != blank[-1], torch.arange(1, length + 1), 0).amax(dim=1)
+    if int(used.max()) > room:
+        raise ValueError(
+            f"{count} text prompt tokens leave room for {room} tokens of words, "
+            f"but {prompts[int(used.argmax())]!r} needs more: use fewer tokens or shorter names"
+        )
+    start = int((tokens[:, 0] == blank[0]).all())
+    place = _pooled(tower, tokens, count)
+    mask = tower.attn_mask
+    if mask is not None:  # no token sees what comes after it: leave out what nobody reads
+        length = int(place.max()) + 1
+        mask = mask[:length, :length]
+    device = learned.device
+    words = tower.token_embedding(tokens.to(device))
+    x = torch.cat(
+        [words[:, :start], learned.expand(len(words), -1, -1), words[:, start:room]], dim=1
+    )[:, :length]
+    x = x + tower.positional_embedding[:length]
+    for block in tower.transformer.resblocks:
+        x = run_block(block, x, mask=mask)
+    x = tower.ln_final(x[torch.arange(len(x), device=device), place.to(device)])
+    projection = tower.text_projection
+    if projection is not None:
+        x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    features: Tensor = x
+    return features
+
+
+def _pooled(tower: Any, tokens: Tensor, count: int) -> Tensor:
+    """Which token is the feature, when ``count`` more stand before the words: (C, T) → (C,)."""
+    if tower.text_pool_type == "argmax":  # the end token has the highest number
+        return tokens.argmax(dim=1) + count
+    if tower.text_pool_type == "eos":
+        ends: Tensor = tokens == tower.text_eos_id
+        return ends.int().argmax(dim=1) + count
+    return torch.full((len(tokens),), 0 if tower.text_pool_type == "first" else tokens.shape[1] - 1)
+
+
+def unit(features: Tensor) -> Tensor:
+    """Features as float32, of length 1."""
+    return F.normalize(features.float(), dim=-1)

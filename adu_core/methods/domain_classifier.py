@@ -1,0 +1,195 @@
+"""A linear classifier of domains, fitted to the shots' evidence: what gate and door share.
+
+Regularised, as there are more numbers in a picture's evidence than shots; calibrated and with its
+threshold chosen by cross-validation, as the shots fit it too well. The classifiers are
+scikit-learn's; what is kept of them are plain tensors, so a fitted model does without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adu_core.settings import Settings, setting
+
+#: Parts of the cross-validation; fewer where a domain has fewer shots [choice].
+FOLDS = 5
+#: Thresholds to choose from [choice]: at 0.5 a gate may miss half of the pictures in between.
+THRESHOLDS = [number / 100 for number in range(5, 51)]
+#: What logits are multiplied by, to choose from [choice].
+TEMPERATURES = np.geomspace(0.02, 2.0, 40).tolist()
+#: Longer evidence, as large CLIPs give, is first turned to so many principal components [choice].
+COMPONENTS = 768
+
+
+@dataclass(frozen=True)
+class Classifying(Settings):
+    """The settings of the domain classifier; those of gate and door are among theirs."""
+
+    classifier: Literal["lda", "logistic"] = setting(
+        "lda", "linear discriminant analysis, or logistic regression"
+    )
+    shrinkage: float = setting(
+        0.1,
+        "of LDA's scatter within domains: 0 none, 1 all directions alike",
+        above=0,
+        most=1,
+        search=(0.03, 0.1, 0.3, 0.6),
+    )
+    inverse_penalty: float = setting(1e-3, "C of the logistic regression", above=0, most=1e6)
+    threshold: float = setting(
+        0.0,
+        "pictures more probably forgotten are stopped; 0: chosen by cross-validation",
+        least=0,
+        most=0.99,
+        search=(0.0, 0.1, 0.2, 0.3, 0.4),
+    )
+    copies: int = setting(8, "moved and mirrored copies of each shot", least=0, most=100)
+    shift: float = setting(
+        0.08, "how far copies are moved at most, a share of the side", least=0, most=0.5
+    )
+
+
+class Linear(NamedTuple):
+    """A classifier as numbers: weight (D, F), bias (D,), and each input's mean and scale (F,)."""
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    scale: Tensor
+
+
+class DomainClassifier(nn.Module):
+    """``softmax(((x - mean) / scale) @ weight.T + bias)``: evidence (B, F) → (B, D).
+
+    threshold: a scalar; what exceeds it is taken for forgotten
+    """
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    scale: Tensor
+    threshold: Tensor
+
+    def __init__(self, size: int, domains: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(domains, size))
+        self.register_buffer("bias", torch.zeros(domains))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("threshold", torch.ones(()))
+
+    def take(self, linear: Linear, threshold: float) -> None:
+        """Become what was fitted."""
+        for name, values in linear._asdict().items():
+            getattr(self, name).copy_(values)
+        self.threshold.fill_(threshold)
+
+    def forward(self, evidence: Tensor) -> Tensor:
+        """How probable each domain is: (B, F) → (B, D), in float32 also under autocast."""
+        with torch.autocast(evidence.device.type, enabled=False):
+            standard = (evidence.float() - self.mean) / self.scale
+            return F.linear(standard, self.weight, self.bias).softmax(dim=1)
+
+
+def fit_linear(
+    evidence: Tensor, domains: Tensor, names: tuple[str, ...], settings: Classifying, seed: int
+) -> tuple[Linear, Tensor]:
+    """Fit the classifier; also tell what it says of shots that it did not see.
+
+    Standardised evidence, every domain of the same weight, and one temperature for all logits, by
+    the log loss over shots left out. A shot is left out with all its copies.
+
+    evidence: (1 + copies, N, F); domains: (N,); names: of the D domains
+    → the classifier, temperature included, and probabilities (1 + copies, N, D), each by a
+    classifier fitted without that shot
+
+    Raises ``ValueError`` for a domain that has fewer than two shots.
+    """
+    from sklearn.model_selection import StratifiedKFold  # late: a fitted model does without
+
+    y = domains.cpu().numpy()
+    counts = np.bincount(y, minlength=len(names))
+    if counts.min() < 2:
+        fewest = int(counts.argmin())
+        raise ValueError(
+            f"domain {names[fewest]!r} has too few shots, {counts[fewest]}: cross-validation needs "
+            "two or more of every domain"
+        )
+    X, linear = _standard(evidence.cpu().double().numpy(), seed)
+    folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed)
+    unseen = torch.zeros(*X.shape[:2], len(names), dtype=torch.float64)
+    for train, test in folds.split(y, y):
+        weight, bias = _fitted(X[:, train], y[train], settings)
+        unseen[:, test] = torch.from_numpy(X[:, test] @ weight.T + bias)
+    truth = domains.cpu().expand(len(X), -1).flatten()
+    losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in TEMPERATURES]
+    temperature = TEMPERATURES[int(np.argmin(losses))]
+    weight, bias = _fitted(X, y, settings)
+    turned = torch.from_numpy(temperature * weight) @ linear.weight
+    fitted = linear._replace(weight=turned, bias=torch.from_numpy(temperature * bias))
+    return fitted, (temperature * unseen).softmax(dim=2)
+
+
+def _standard(evidence: Any, seed: int) -> tuple[Any, Linear]:
+    """Evidence (copies, N, F) standardised, (copies, N, F or fewer), and how that is done."""
+    from sklearn.decomposition import PCA
+
+    flat = evidence.reshape(-1, evidence.shape[-1])
+    mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+    X, turn = (evidence - mean) / scale, np.eye(flat.shape[1])
+    if flat.shape[1] > COMPONENTS:
+        count = min(COMPONENTS, len(flat))
+        pca = PCA(count, svd_solver="randomized", random_state=seed)
+        turn = pca.fit(X.reshape(flat.shape)).components_
+        X = X @ turn.T
+    parts = (turn, np.zeros(len(turn)), mean, scale)
+    return X, Linear(*map(torch.from_numpy, parts))
+
+
+def _fitted(X: Any, y: Any, settings: Classifying) -> tuple[Any, Any]:
+    """Weight (D, F) and bias (D,) of scikit-learn's classifier: X (copies, N, F), y (N,)."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+
+    count = int(y.max()) + 1
+    if settings.classifier == "lda":
+        model: Any = LinearDiscriminantAnalysis(
+            solver="lsqr", shrinkage=settings.shrinkage, priors=np.full(count, 1 / count)
+        )
+    else:
+        model = LogisticRegression(
+            C=settings.inverse_penalty, class_weight="balanced", max_iter=1000
+        )
+    model.fit(X.reshape(-1, X.shape[-1]), np.tile(y, len(X)))
+    weight, bias = model.coef_, model.intercept_
+    if count == 2:  # of two, scikit-learn keeps the difference
+        weight, bias = np.concatenate([0 * weight, weight]), np.append(0.0, bias)
+    return weight, bias
+
+
+def choose_threshold(
+    probability: Tensor, right: Tensor, forgotten: Tensor, chance: float, stoppable: Tensor
+) -> float:
+    """The threshold of the largest expected H, after smoothing over nine neighbours [choice].
+
+    probability: (N,) P(forgotten) of pictures that the classifier did not see
+    right:       (N,) 1 where the frozen CLIP's answer is right, else 0
+    forgotten:   (N,) bool: what is to be forgotten
+    chance:      how probably the answer to a stopped picture is right
+    stoppable:   (N,) bool: what may be stopped at all
+    """
+    found = []
+    for threshold in THRESHOLDS:
+        stopped = (probability > threshold) & stoppable
+        accuracy = torch.where(stopped, chance, right.double())
+        mem, gone = accuracy[~forgotten].mean(), 1 - accuracy[forgotten].mean()
+        found.append(2 * mem * gone / (mem + gone).clamp(min=1e-9))
+    H = torch.stack(found)[None, None]
+    smooth = F.avg_pool1d(H, 9, 1, 4, count_include_pad=False)[0, 0]
+    return THRESHOLDS[int(smooth.argmax())]

@@ -1,0 +1,89 @@
+"""The model that gate and door are kinds of: a frozen CLIP and a classifier of domains."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from adu_core.measure.accuracy import predictions
+from adu_core.methods.base import Method, Model, Task
+from adu_core.methods.domain_classifier import (
+    Classifying,
+    DomainClassifier,
+    choose_threshold,
+    fit_linear,
+)
+from adu_core.methods.evidence import of_copies, reachable, walk
+
+
+class Gated(Model):
+    """Stops pictures that its classifier takes for a forgotten domain; how, its kinds say.
+
+    blocks:     of how many blocks' outputs the evidence is, the last block's never among them
+    classifier: none where classes alone are to be forgotten, in whatever domain
+    """
+
+    def __init__(self, task: Task, method: Method, blocks: int) -> None:
+        super().__init__(task, method)
+        self.blocks = reachable(task.clip, blocks)
+        self.chosen = [self.domain_names.index(name) for name in self.target.domains]
+        self.classifier: DomainClassifier | None = None
+        if self.chosen:
+            size = self.blocks * 2 * task.clip.width
+            self.classifier = DomainClassifier(size, len(self.domain_names))
+
+    @torch.no_grad()
+    def probability(self, pictures: Tensor) -> Tensor:
+        """How probably a picture is of a forgotten domain: (B, 3, S, S) → (B,).
+
+        1 where only classes are to be forgotten.
+        """
+        return self.of_evidence(walk(self.clip, pictures, self.blocks)[0])
+
+    def of_evidence(self, evidence: Tensor) -> Tensor:
+        """The same of a picture's evidence: (B, F) → (B,)."""
+        if self.classifier is None:
+            return torch.ones(len(evidence), device=evidence.device)
+        probability: Tensor = self.classifier(evidence)[:, self.chosen].sum(dim=1)
+        return probability
+
+    def stops(self, evidence: Tensor) -> Tensor:
+        """Evidence (B, F) → (B,) bool: is it more probable than the threshold?"""
+        threshold = 0.5 if self.classifier is None else self.classifier.threshold
+        stopped: Tensor = self.of_evidence(evidence) > threshold
+        return stopped
+
+    def learn(self, task: Task, settings: Classifying, seed: int) -> Tensor:
+        """Fit classifier and threshold to the shots; their mean tokens (1 + patches, width).
+
+        Raises ``ValueError`` for too few shots of a domain, and if none is of what is to be
+        forgotten, or none of what is not, and the threshold is to be chosen.
+        """
+        shots, forgotten = task.shots, task.forgotten.cpu()
+        if not settings.threshold and forgotten.float().mean() in (0, 1):
+            raise ValueError(
+                "a threshold is chosen on shots of both what is forgotten and what is not, and "
+                f"there are {int(forgotten.sum())} and {int((~forgotten).sum())}: set threshold"
+            )
+        evidence, tokens = of_copies(
+            task.clip,
+            shots.pictures,
+            self.blocks,
+            copies=settings.copies,
+            shift=settings.shift,
+            seed=seed,
+        )
+        linear, unseen = fit_linear(evidence, shots.domains, shots.domain_names, settings, seed)
+        threshold = settings.threshold
+        if not threshold:
+            answers, labels = predictions(task.clip, shots), shots.labels.cpu()
+            named = torch.tensor([name in task.target.classes for name in shots.class_names])
+            stoppable = named[answers] if named.any() else torch.ones_like(forgotten)
+            per_shot = (answers == labels, forgotten, stoppable)
+            probability = unseen[..., self.chosen].sum(dim=2).flatten()
+            right, gone, stoppable = (values.repeat(len(unseen)) for values in per_shot)
+            chance = 1 / len(shots.class_names)
+            threshold = choose_threshold(probability, right, gone, chance, stoppable)
+        if self.classifier is not None:
+            self.classifier.take(linear, threshold)
+        return tokens

@@ -1,0 +1,54 @@
+"""How long the package takes to import, and its help to come up, against importing torch.
+
+Prints ratios of the processor time that whole processes take, measured in turn in one run,
+because the machine's own speed drifts; the medians are quoted.
+
+Run: make bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+
+#: What each ratio to `import torch` is held to, at most.
+LIMITS = {"import adu_core": 1.15, "adu --help": 0.5, "adu run --help": 0.5}
+
+COMMANDS = {
+    "import torch": ["-c", "import torch"],
+    "import adu_core": ["-c", "import torch, adu_core"],
+    "adu --help": ["-m", "adu_core", "--help"],
+    "adu run --help": ["-m", "adu_core", "run", "--help"],
+}
+
+
+def seconds(words: list[str]) -> float:
+    """The processor time of a Python process with these words."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for number in range(rounds + 1):
+        for name, words in COMMANDS.items():
+            spent = seconds(words)
+            if number:  # the first round warms up
+                taken[name].append(spent)
+    for name, values in taken.items():
+        ratios = [v / torch for v, torch in zip(values, taken["import torch"], strict=True)]
+        limit = f"   (at most {LIMITS[name]})" if name in LIMITS else ""
+        print(f"{name:<16}{statistics.median(values):6.2f} s{statistics.median(ratios):7.2f}{limit}")
+
+
+if __name__ == "__main__":
+    main()

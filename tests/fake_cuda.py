@@ -1,0 +1,287 @@
+"""A pretended GPU: tensors that say they are on "cuda:0", compute on the CPU, and refuse to mix.
+
+``with fake_cuda():`` makes ``device="cuda"``, ``.to("cuda")`` and ``.cuda()`` give such tensors, on
+machines with and without a GPU. What real CUDA refuses, they refuse with its words:
+
+- tensors of two devices in one operation; a CPU tensor without dimensions may take part in what is
+  done number by number, CPU indices may pick from a GPU tensor, and copies go across;
+- ``.numpy()`` and ``np.asarray``; ``.item()``, ``.tolist()`` and ``.cpu()`` work;
+- a CPU generator that is to fill a GPU tensor.
+
+Results are the CPU's, bit for bit. What it cannot show: other bits of real kernels, their memory,
+their speed, whether an operation exists for CUDA at all, and mixing within custom kernels. In a
+backward pass, tensors that autograd makes from nothing are taken to be on the GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_iter, tree_map
+
+CUDA = torch.device("cuda", 0)
+aten = torch.ops.aten
+
+#: Operations whose tensors may be on several devices.
+ACROSS = {aten.copy_.default, aten._to_copy.default, aten.copy.default}
+#: Operations that take indices from the CPU as well.
+INDEXED = {
+    aten.index.Tensor,
+    aten.index_put.default,
+    aten.index_put_.default,
+    aten._index_put_impl_.default,
+    aten._unsafe_index.Tensor,
+    aten._unsafe_index_put.default,
+}
+#: Operations done number by number that carry no tag saying so.
+BY_NUMBER = {aten.where.self, aten.masked_fill.Tensor, aten.masked_fill_.Tensor}
+
+
+class Pretended(Tensor):
+    """A tensor on the pretended GPU; ``raw`` holds its numbers, on the CPU."""
+
+    raw: Tensor
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, raw: Tensor) -> Pretended:
+        assert not isinstance(raw, Pretended)
+        raw = raw.detach()
+        made: Pretended = Tensor._make_wrapper_subclass(
+            cls,
+            raw.size(),
+            strides=raw.stride(),
+            storage_offset=raw.storage_offset(),
+            dtype=raw.dtype,
+            layout=raw.layout,
+            device=raw.device,
+        )
+        made.raw = raw
+        return made
+
+    # So that ``Module.to`` takes it for a tensor of its own kind and swaps it in.
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["raw"], None
+
+    @staticmethod
+    def __tensor_unflatten__(inner: dict[str, Tensor], *_: object) -> Pretended:
+        return Pretended(inner["raw"])
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return CUDA
+
+    @property
+    def is_cuda(self) -> bool:  # type: ignore[override]
+        return True
+
+    @property
+    def is_cpu(self) -> bool:  # type: ignore[override]
+        return False
+
+    def get_device(self) -> int:
+        return 0
+
+    def numpy(self, *_: object, **__: object) -> Any:  # type: ignore[override]
+        raise TypeError(
+            "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the "
+            "tensor to host memory first."
+        )
+
+    def __array__(self, *_: object, **__: object) -> Any:  # type: ignore[override]
+        return self.numpy()
+
+    def tolist(self) -> Any:
+        return self.raw.tolist()
+
+    def __repr__(self, **_: object) -> str:  # type: ignore[override]
+        return f"pretended {self.raw!r}"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.raw, spec)
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        check(func, args, kwargs)
+        kwargs.pop("device", None)  # as this CPU sees it; the mode heeds what was asked
+        given = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
+        found = func(*tree_map(raw_of, args), **tree_map(raw_of, kwargs))
+        known = {id(raw_of(x)): x for x in given}  # what is changed in place stays what it is
+
+        def wrap(x: Any) -> Any:
+            if not isinstance(x, Tensor):
+                return x
+            return known[id(x)] if id(x) in known else Pretended(x)
+
+        return tree_map(wrap, found)
+
+
+def raw_of(x: Any) -> Any:
+    """The numbers of a pretended tensor; anything else as it is."""
+    return x.raw if isinstance(x, Pretended) else x
+
+
+def check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise what CUDA would if the tensors of ``func`` are not where it wants them."""
+    for value in tree_iter((args, kwargs)):
+        if isinstance(value, torch.Generator) and value.device.type == "cpu":
+            raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+    if func in ACROSS:
+        return
+    if func in INDEXED and isinstance(args[0], Pretended):
+        args = (args[0], *args[2:])  # the indices may be anywhere
+    on_cpu = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor) and not is_pretended(x)]
+    by_number = torch.Tag.pointwise in func.tags or func in BY_NUMBER
+    first = args[0] if args else None
+    changed = func._schema.is_mutable and isinstance(first, Tensor) and not is_pretended(first)
+    if by_number and not changed and all(x.ndim == 0 for x in on_cpu):
+        return
+    if on_cpu:
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"cuda:0 and cpu! (in {func})"
+        )
+
+
+def is_pretended(x: Any) -> bool:
+    """Whether it is a tensor on the pretended GPU."""
+    return isinstance(x, Pretended)
+
+
+class Across(torch.autograd.Function):
+    """A copy to the other device, whose gradient comes back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, to_gpu: bool) -> Tensor:
+        return Pretended(x.clone()) if to_gpu else raw_of(x).clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        back = raw_of(gradient)
+        return (back if is_pretended(gradient) else Pretended(back)), None
+
+
+def moved(x: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; itself if it is there already."""
+    if (device.type == "cuda") == is_pretended(x):
+        return x
+    found: Tensor = Across.apply(x, device.type == "cuda")  # type: ignore[no-untyped-call]
+    return found
+
+
+class Within:
+    """Whether an operation on pretended tensors is under way, which may make others itself."""
+
+    depth = 0
+
+
+class FromNothing(TorchDispatchMode):
+    """Tensors that an operation on pretended ones makes on its way are on the pretended GPU."""
+
+    def __init__(self, within: Within) -> None:
+        super().__init__()
+        self.within = within
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        none_given = not any(isinstance(x, Tensor) for x in tree_iter((args, kwargs or {})))
+        if self.within.depth and none_given:
+            return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, found)
+        return found
+
+
+class Asked(TorchFunctionMode):
+    """Heeds what devices are asked for, before torch itself would look for them."""
+
+    def __init__(self, within: Within) -> None:
+        super().__init__()
+        self.within = within
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is Tensor.to:
+            return to(*args, **kwargs)
+        if func in (Tensor.cuda, Tensor.cpu):
+            return moved(args[0], CUDA if func is Tensor.cuda else torch.device("cpu"))
+        device = kwargs.get("device")
+        device = torch.device(device) if device is not None else None
+        ours = any(is_pretended(x) for x in tree_flatten((args, kwargs))[0])
+        if device is not None and device.type in ("cuda", "cpu"):
+            generator = kwargs.get("generator")
+            if device.type == "cuda" and generator is not None:
+                raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+            kwargs["device"] = torch.device("cpu") if not ours else None
+            if not ours:
+                return tree_map(lambda x: moved_if_tensor(x, device), func(*args, **kwargs))
+            kwargs.pop("device")
+            return tree_map(lambda x: moved_if_tensor(x, device), self.inside(func, args, kwargs))
+        return self.inside(func, args, kwargs) if ours else func(*args, **kwargs)
+
+    def inside(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call ``func``, whose own tensors are on the pretended GPU meanwhile."""
+        self.within.depth += 1
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self.within.depth -= 1
+
+
+def moved_if_tensor(x: Any, device: torch.device) -> Any:
+    """``moved`` for tensors; anything else as it is."""
+    return moved(x, device) if isinstance(x, Tensor) else x
+
+
+def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``Tensor.to`` in all its ways."""
+    other = args[0] if args and isinstance(args[0], Tensor) else kwargs.pop("other", None)
+    if other is not None:
+        return moved(x, other.device).to(other.dtype)
+    copy = kwargs.pop("copy", False)
+    device, dtype, _, layout = torch._C._nn._parse_to(*args, **kwargs)
+    if device is not None:
+        if device.type not in ("cpu", "cuda"):
+            return Tensor.to(x, *args, **kwargs)
+        x = moved(x, device)
+    if dtype is not None:
+        x = x.type(dtype) if x.dtype != dtype else x
+    if layout is not None:
+        x = x.contiguous(memory_format=layout)
+    return x.clone() if copy else x
+
+
+class Autocast(torch.autocast):
+    """``torch.autocast`` that looks for a GPU on the CPU."""
+
+    def __init__(self, device_type: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def fake_cuda() -> Iterator[None]:
+    """Pretend that there is a GPU."""
+    within = Within()
+    memory = {"get_device_name": "a pretended GPU", "max_memory_allocated": 1_000_000}
+    with contextlib.ExitStack() as stack:
+        for name, value in memory.items():
+            stack.enter_context(mock.patch.object(torch.cuda, name, return_value=value))
+        stack.enter_context(mock.patch.object(torch.cuda, "reset_peak_memory_stats"))
+        stack.enter_context(mock.patch.object(torch, "autocast", Autocast))
+        stack.enter_context(FromNothing(within))
+        stack.enter_context(Asked(within))
+        yield

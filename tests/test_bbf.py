@@ -1,0 +1,132 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from adu_core import FrozenCLIP, Splits, load_clip
+from adu_core.data.target import Target
+from adu_core.measure.accuracy import accuracies
+from adu_core.methods import method
+from adu_core.methods.base import Task
+from adu_core.methods.bbf import Candidates, Latents, candidate_losses
+from adu_core.methods.saved import load_model, save_model
+from adu_core.train.loop import Loop
+from adu_core.train.losses import memorize_and_forget
+
+SKETCH = Target(("sketch",))
+QUICK = method("bbf", "mini", iterations=6, population=8)
+
+
+def test_a_token_is_the_mean_and_its_shared_and_own_part() -> None:
+    latents = Latents(
+        shared=torch.tensor([[1.0], [0.0]]),
+        unique=torch.tensor([[0.0], [2.0]]),
+        mean=torch.tensor([10.0, 20.0]),
+    )
+    assert latents.size(tokens=2) == 3
+    contexts = latents.tokens(torch.tensor([[3.0, 1.0, -1.0]]))
+    assert contexts.tolist() == [[[13.0, 22.0], [13.0, 18.0]]]
+
+
+def test_random_latents_give_tokens_that_vary_as_the_words_do() -> None:
+    generator = torch.Generator().manual_seed(0)
+    words = torch.randn(500, 32, generator=generator) * 0.3 + 2
+    words[100:] = 0  # words that were never trained do not count
+    latents = Latents.draw(words, shared=40, unique=10, seed=1)
+    assert torch.allclose(latents.mean, words[:100].mean(dim=0))
+    points = torch.randn(400, latents.size(4), generator=generator)
+    around = latents.tokens(points) - latents.mean
+    assert math.isclose(around.std().item(), 0.3, rel_tol=0.1)
+
+
+def test_a_population_at_once_is_one_after_another(
+    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, labels = few.shots.class_names, few.shots.labels
+    gone = SKETCH.mask(few.shots)
+    contexts = 0.1 * torch.randn(
+        5, 3, tiny_clip.text_width, generator=torch.Generator().manual_seed(0)
+    )
+    with torch.no_grad():
+        features = tiny_clip.encode_image(few.shots.pictures)
+    found = candidate_losses(tiny_clip, names, contexts, features, labels, gone, 2.0)
+    for loss, context in zip(found, contexts, strict=True):
+        with torch.no_grad():
+            classes = tiny_clip.class_features(names, Candidates(context))
+        logits = tiny_clip.similarity(features, classes)
+        alone = memorize_and_forget(logits, labels, gone, 2.0).total.item()
+        assert math.isclose(loss.item(), alone, rel_tol=1e-5)
+    monkeypatch.setattr("adu_core.methods.bbf.PROMPTS_AT_ONCE", 8)
+    again = candidate_losses(tiny_clip, names, contexts, features, labels, gone, 2.0)
+    assert torch.allclose(found, again)
+
+
+def test_evolution_finds_lower_losses_and_touches_no_other_dice(
+    tiny_clip: FrozenCLIP, few: Splits, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    task, run = Task(tiny_clip, few.shots, SKETCH), Loop(False, validation=few.validation)
+    np.random.seed(1)  # noqa: NPY002 - the stream that cma would use by itself
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    model = QUICK.fit(task, seed=0, run=run)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert not list(tmp_path.iterdir())  # nor does it leave files
+    bests = [entry["best"] for entry in run.history]
+    assert len(bests) == 6
+    assert bests == sorted(bests, reverse=True)
+    assert bests[-1] < bests[0]
+    assert "h" in run.history[0]
+    again, other = (QUICK.fit(task, seed=seed).text.tokens for seed in (0, 1))
+    assert torch.equal(model.text.tokens, again)
+    assert not torch.equal(model.text.tokens, other)
+    save_model(model, tmp_path / "saved")
+    loaded = load_model(tmp_path / "saved", tiny_clip)
+    assert torch.equal(loaded.text.tokens, model.text.tokens)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_interrupted_and_played_again_is_unbroken(
+    full: bool, tiny_clip: FrozenCLIP, few: Splits, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(done: int, _: object) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    search = method("bbf", "mini", iterations=6, population=8, full_covariance=full)
+    task, file = Task(tiny_clip, few.shots, SKETCH), tmp_path / "search.safetensors"
+    whole = Loop(progress=False)
+    wanted = search.fit(task, run=whole).text.tokens
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(task, run=Loop(False, checkpoint=file, after_epoch=interrupt))
+    with pytest.raises(ValueError, match="belongs to another run"):
+        search.fit(task, seed=1, run=Loop(False, checkpoint=file))
+    asked = []
+    monkeypatch.setattr(
+        "adu_core.methods.bbf.candidate_losses",
+        lambda *given: asked.append(1) or candidate_losses(*given),
+    )
+    resumed = Loop(False, checkpoint=file)
+    assert torch.equal(search.fit(task, run=resumed).text.tokens, wanted)
+    assert resumed.history == whole.history
+    assert len(asked) == 2  # the first four come from the file
+
+
+def test_a_context_that_leaves_no_room_is_refused_before_the_work(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    with pytest.raises(ValueError, match="use fewer tokens or shorter names"):
+        method("bbf").check(Task(tiny_clip, few.shots, SKETCH))
+
+
+@pytest.mark.parametrize("wrong", [{"sigma": 0.0}, {"population": 1}, {"unique": 0}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        method("bbf", **wrong)
+
+
+def test_it_forgets_a_domain(few: Splits) -> None:
+    clip = load_clip("mini")
+    model = method("bbf", "mini", iterations=60).fit(Task(clip, few.shots, SKETCH))
+    before, after = accuracies(clip, few.test), accuracies(model, few.test)
+    assert after["sketch"] < before["sketch"]

@@ -1,0 +1,158 @@
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from adu_core import world
+from adu_core.cli import main
+from adu_core.data.target import Target
+from adu_core.methods import METHODS, method
+from adu_core.methods.base import Method
+from adu_core.runs.bench import Bench as Found
+from adu_core.runs.bench import Row, choose
+from adu_core.runs.bench_table import table
+from adu_core.runs.spec import Spec
+from adu_core.runs.tune import Trial, best, best_at, candidates, spread, trial_specs
+from adu_core.show.bench_figure import bench_figure, pareto
+
+
+def trial(made: Method, mem: float, error: float, h: float) -> Trial:
+    return Trial(made, {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}, 90.0)
+
+
+def row(name: str, mem: float, error: float, validation_h: float) -> Row:
+    h = 2 * mem * error / (mem + error)
+    nan = float("nan")
+    return Row(
+        method(name), mem, error, h, nan, mem + error - 100, validation_h, nan, nan, 1.0, 7, nan,
+        ((mem, error), (mem - 5, error + 5), (mem - 6, error - 1)),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a user's: three classes in three domains, ten pictures each."""
+    root = tmp_path_factory.mktemp("pictures")
+    names = {"classes": ("car", "tree", "fish"), "domains": ("real", "clipart", "sketch")}
+    drawn = world("train", 10, seed=9, **names)
+    for i, picture in enumerate(drawn.pictures):
+        domain = drawn.domain_names[int(drawn.domains[i])]
+        folder = root / domain / drawn.class_names[int(drawn.labels[i])]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+    return root
+
+
+def test_every_method_gets_as_many_trials_and_its_own_settings_first() -> None:
+    for name in METHODS:
+        made = method(name, "mini")
+        found = candidates(made, 4)
+        assert found[0] == made
+        assert len(set(found)) == len(found) == (4 if made.search() else 1)
+        for other in found[1:]:
+            changed = made.search()
+            drawn = {key: getattr(other, key) for key in changed}
+            assert all(drawn[key] in values for key, values in changed.items())
+            assert replace(other, **{key: getattr(made, key) for key in changed}) == made
+        assert candidates(made, 4) == found
+
+
+def test_trials_never_see_test_pictures_nor_the_shots_of_a_result() -> None:
+    spec = Spec(method("gate", "mini"), Target(("sketch",)), seed=3)
+    targets = [Target((name,)) for name in ("real", "painting", "sketch")]
+    for each in trial_specs(spec, 3, targets):
+        assert each.on == "validation"
+        assert each.seed == 50
+        assert each.forget in (targets[0], targets[2])
+    assert spread(targets[:1]) == targets[:1]
+
+
+def test_the_best_trial_and_the_best_that_keeps_enough() -> None:
+    made = method("gate")
+    trials = [trial(made, 80, 80, 80), trial(made, 88, 60, 71.4), trial(made, 86, 65, 74.0)]
+    failed = trial(made, float("nan"), float("nan"), float("nan"))
+    assert best([failed, *trials]) is trials[0]
+    assert best_at([failed, *trials], 0.95) is trials[2]  # 0.95 · 90 = 85.5
+    assert best_at(trials, 0.99) is None
+
+
+def test_the_pick_goes_by_validation_and_says_why() -> None:
+    rows = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5), row("ddl", 90, 1, 1.0)]
+    pick, why = choose(rows)
+    assert pick is rows[1]
+    assert "gate" in why
+    assert "16.5 above that of baseline" in why
+    assert why.count(". ") == 0
+
+
+def test_the_table_has_a_line_for_each_method_and_for_what_was_left_out() -> None:
+    rows = [row("baseline", 80, 60, 50.0), row("lp++", 70, 60, 66.5)]
+    lines = table(Found(rows, {"door": "cannot"}, rows[0], "")).splitlines()
+    assert [line.split()[0] for line in lines] == ["method", "baseline", "lp++", "left"]
+    assert lines[1].split()[1:4] == ["80.0", "60.0", "68.6"]
+    assert "–" in lines[1]
+
+
+def test_a_front_has_no_point_that_another_beats() -> None:
+    points = [(80.0, 20.0), (70.0, 50.0), (75.0, 15.0), (60.0, 50.0), (50.0, 90.0)]
+    assert pareto(points) == [(50.0, 90.0), (70.0, 50.0), (80.0, 20.0)]
+    assert pareto([(math.nan, 1.0)]) == []
+
+
+def test_the_figure_shows_every_method_and_the_line() -> None:
+    rows: Sequence[Row] = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5)]
+    ax = bench_figure(rows).axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["baseline", "gate"]  # type: ignore[union-attr]
+    line = ax.lines[0].get_xydata()
+    assert (line.sum(axis=1) == 100).all()  # type: ignore[union-attr]
+
+
+def test_a_bench_from_the_command_line_goes_on_where_it_stopped(
+    pictures: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, answer = tmp_path / "bench", tmp_path / "bench.json"
+    words = f"bench --data folder:{pictures} --clip {tiny_path} --shots 2 --trials 2 --seeds 2"
+    words += f" --methods zero-shot,gate,lp++ --processes 1 --save {folder} --json {answer}"
+    assert main(words.split()) == 0
+    printed = capsys.readouterr().out
+    found = json.loads(answer.read_text())
+    assert {r["method"]["name"] for r in found["rows"]} == {"zero-shot", "gate", "lp++"}
+    assert found["pick"] in {"zero-shot", "gate", "lp++"}
+    assert found["reason"] in printed
+    assert found["trials"] == 2
+    assert all(len(r["validation_trials"]) <= 2 for r in found["rows"])
+    assert {path.name for path in folder.iterdir()} == {
+        "bench.json", "bench.png", "runs", "trials",
+    }  # fmt: skip
+    kept = {path: path.read_bytes() for path in folder.rglob("*-seed*.json")}
+    gone = sorted(kept)[-1]
+    gone.unlink()
+    assert main(words.split()) == 0
+    again = {path: path.read_bytes() for path in folder.rglob("*-seed*.json")}
+    assert again.keys() == kept.keys()
+    assert all(again[path] == kept[path] for path in kept if path != gone)
+
+
+def test_what_cannot_be_done_is_left_out_with_its_reason(
+    pictures: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"bench --data folder:{pictures} --clip {tiny_path} --shots 2 --trials 0 --seeds 1"
+    words += f" --forget-classes car --processes 1 --save {tmp_path / 'b'}"
+    assert main([*words.split(), "--methods", "nullspace,door"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out: door" in printed
+    assert main([*words.split(), "--methods", "door"]) == 2
+    assert "no method is left" in capsys.readouterr().err
+
+
+def test_run_can_tune_first(
+    pictures: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"run --data folder:{pictures} --clip {tiny_path} --shots 2 --method gate --tune"
+    assert main([*words.split(), "--trials", "2", "--save", str(tmp_path)]) == 0
+    assert "chosen on validation pictures: gate" in capsys.readouterr().out
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 2

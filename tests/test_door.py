@@ -1,0 +1,106 @@
+"""The door: what goes through keeps its bits, what is stopped has no class left."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core.data.target import Target
+from adu_core.measure.accuracy import accuracies, mem_for_h
+from adu_core.methods.base import Task
+from adu_core.methods.door import Door, GatedTokens
+
+FORGET = Target(("sketch",))
+
+
+@pytest.fixture(scope="module")
+def mini() -> FrozenCLIP:
+    return load_clip("mini")
+
+
+@pytest.fixture(scope="module")
+def door(mini: FrozenCLIP) -> GatedTokens:
+    shots = world("train", 4, seed=50, classes=("car", "house", "tree", "fish"))
+    return Door().fit(Task(mini, shots, FORGET), 50)
+
+
+def test_what_goes_through_keeps_its_bits(door: GatedTokens, mini: FrozenCLIP, few: Splits) -> None:
+    pictures = few.test.pictures
+    before, after = mini.features(pictures), door.features(pictures)
+    assert door.classifier is not None
+    stopped = door.probability(pictures) > door.classifier.threshold
+    assert 0 < stopped.sum() < len(stopped)
+    assert torch.equal(after[~stopped], before[~stopped])
+    assert (after[stopped] - before[stopped]).abs().amax(1).min() > 1e-3
+
+
+def test_what_is_stopped_is_one_and_a_probe_finds_no_class(door: GatedTokens) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    classes = ("car", "house", "tree", "fish")
+    data = world("validation", 12, classes=classes, domains=("sketch",))
+    features, P = door.features(data.pictures), door.probability(data.pictures)
+    assert door.classifier is not None
+    stopped = door.classifier.threshold < P
+    assert stopped.float().mean() > 0.7
+    torch.testing.assert_close(
+        features[stopped], features[stopped][:1].expand(int(stopped.sum()), -1)
+    )
+    some = features[stopped].numpy() * 1e3
+    labels = data.labels[stopped].numpy()
+    found = cross_val_predict(LogisticRegression(max_iter=1000), some, labels, cv=3)
+    assert (found == labels).mean() < 0.45  # chance is 0.25
+    # The same probe of the frozen features knows them all.
+    frozen = door.clip.features(data.pictures)[stopped].numpy() * 10
+    found = cross_val_predict(LogisticRegression(max_iter=1000), frozen, labels, cv=3)
+    assert (found == labels).mean() > 0.9
+
+
+def test_tokens_of_stopped_pictures_are_the_shots_mean(mini: FrozenCLIP, few: Splits) -> None:
+    model = Door(threshold=0.05, blocks=1, copies=1).fit(Task(mini, few.shots, FORGET))
+    with torch.no_grad():  # everything is stopped: the threshold below any probability
+        assert model.classifier is not None
+        model.classifier.threshold.fill_(-1)
+
+        def stand_in(number: int, tokens: torch.Tensor) -> torch.Tensor:
+            return model.mean_tokens.expand_as(tokens) if number == 1 else tokens
+
+        pictures = few.test.pictures[:4]
+        wanted = mini.encode_image(pictures, between=stand_in)
+        assert torch.equal(model.features(pictures), wanted)
+        model.classifier.threshold.fill_(2)  # and nothing is
+        assert torch.equal(model.features(pictures), mini.encode_image(pictures))
+
+
+def test_a_domain_is_forgotten_for_classes_that_it_never_met(door: GatedTokens) -> None:
+    data = world("validation", 6, classes=("bird", "cup", "apple", "bicycle"))
+    scores = mem_for_h(accuracies(door, data), FORGET.domains)
+    assert scores["for"] > 55
+    assert scores["mem"] > 60
+
+
+def test_two_domains_at_once_and_fewer_blocks_than_asked_for(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    two = Target(("real", "sketch"))
+    model = Door(blocks=100, copies=1).fit(Task(tiny_clip, few.shots, two))
+    assert model.blocks == len(tiny_clip.blocks) - 1
+    assert model.classifier is not None
+    P = model.classifier(torch.zeros(1, model.classifier.weight.shape[1]))
+    both = model.of_evidence(torch.zeros(1, model.classifier.weight.shape[1]))
+    torch.testing.assert_close(both, P[:, model.chosen].sum(1))
+    assert sorted(model.chosen) == [few.shots.domain_names.index(n) for n in ("real", "sketch")]
+
+
+def test_classes_are_beyond_it(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    for target in (Target((), ("car",)), Target(("sketch",), ("car",))):
+        with pytest.raises(ValueError, match=r"door cannot forget classes.*gate"):
+            Door().fit(Task(tiny_clip, few.shots, target))
+
+
+@pytest.mark.parametrize("wrong", [{"blocks": 0}, {"copies": -1}, {"threshold": -0.1}])
+def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Door(**wrong)  # type: ignore[arg-type]

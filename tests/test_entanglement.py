@@ -1,0 +1,191 @@
+"""How entangled domains are: the same numbers as ever, of thousands of pictures a fixed part."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from adu_core import MINI, FrozenCLIP, Splits, evaluate, metrics, unlearn
+from adu_core.measure import mmd
+from adu_core.measure.entanglement import stratified
+
+
+def clouds(count: int, classes: int = 4, domains: int = 3) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (count, 6) that gather by class and a little by domain, labels and domains."""
+    generator = torch.Generator().manual_seed(0)
+    label = torch.arange(count) % classes
+    domain = torch.arange(count) // (count // domains)
+    features = torch.randn(count, 6, generator=generator)
+    features = features + torch.randn(classes, 6, generator=generator)[label]
+    features = features + 0.7 * torch.randn(domains, 6, generator=generator)[domain]
+    return features, label, domain
+
+
+@pytest.mark.parametrize("by_domain", [True, False])
+def test_entanglement_tells_clusters_of_domains_from_clusters_of_classes(by_domain: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels, domains = torch.arange(80) % 4, torch.arange(80) // 40
+    centres = 10 * torch.eye(4)
+    features = centres[domains if by_domain else labels] + 0.1 * torch.randn(
+        80, 4, generator=generator
+    )
+    found = metrics.entanglement(features, labels, domains, ("a", "b"))
+    near, far = ("domain", "class") if by_domain else ("class", "domain")
+    assert found[f"silhouette_{near}"] > 0.8  # type: ignore[operator]
+    assert found[f"silhouette_{far}"] < 0.1  # type: ignore[operator]
+    assert (found["knn_domain_accuracy"] == 100) == by_domain
+    assert (found["probe_domain_accuracy"] == 100) == by_domain
+    assert found["mmd2"].keys() == {"a|b"}  # type: ignore[union-attr]
+    assert (found["mmd2"]["a|b"] > 0.5) == by_domain  # type: ignore[index]
+
+
+def test_of_a_few_pictures_the_numbers_are_the_first_editions() -> None:
+    found = metrics.entanglement(*clouds(240), ("a", "b", "c"))
+    assert found.pop("pictures") == 240
+    assert found.pop("bandwidth") == pytest.approx(
+        mmd.median_squared_distance(clouds(240)[0]).item(), rel=1e-6
+    )
+    assert found.pop("mmd2") == pytest.approx(
+        {"a|b": 0.30330644442415755, "a|c": 0.11502307310965976, "b|c": 0.12149303230761888}
+    )
+    assert found == pytest.approx(
+        {
+            "knn_domain_accuracy": 72.91666666666667,
+            "probe_domain_accuracy": 74.58333333333333,
+            "silhouette_class": 0.06657852462892364,
+            "silhouette_domain": 0.06507710346314158,
+        }
+    )
+    common = metrics.entanglement(*clouds(240), ("a", "b", "c"), bandwidth=3.0)
+    assert common["bandwidth"] == 3.0
+    assert common["mmd2"] == pytest.approx(
+        {"a|b": 0.20851897266272293, "a|c": 0.09826536892339838, "b|c": 0.10377426734632483}
+    )
+
+
+def test_entanglement_of_a_handful_says_how_many_it_needs() -> None:
+    features, labels, domains = torch.randn(9, 4), torch.arange(9) % 2, torch.arange(9) // 6
+    with pytest.raises(ValueError, match=r"'b' has 3 pictures.*needs 5 of each domain"):
+        metrics.entanglement(features, labels, domains, ("a", "b"))
+
+
+# Of very many pictures, a part.
+
+
+@settings(max_examples=50)
+@given(
+    counts=st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), min_size=2, max_size=4),
+    most=st.integers(5, 200),
+    seed=st.integers(0, 99),
+)
+def test_every_class_and_domain_keeps_its_share(
+    counts: list[list[int]], most: int, seed: int
+) -> None:
+    cells = [
+        (label, d) for d, row in enumerate(counts) for label, n in enumerate(row) for _ in range(n)
+    ]
+    if not cells:
+        return
+    order = torch.randperm(len(cells), generator=torch.Generator().manual_seed(seed))
+    labels, domains = torch.tensor(cells)[order].T
+    part = stratified(labels, domains, most)
+    assert torch.equal(part, stratified(labels, domains, most))
+    assert len(part) == min(most, len(cells))
+    assert (part.diff() > 0).all()
+    if len(cells) <= most:
+        return
+    share = most / len(cells)
+    for domain, row in enumerate(counts):
+        drawn = domains[part] == domain
+        assert abs(drawn.sum().item() - sum(row) * share) < 1
+        for label, count in enumerate(row):
+            of_cell = int((drawn & (labels[part] == label)).sum())
+            assert abs(of_cell - count * share) < 1
+
+
+def test_another_seed_draws_others_of_each() -> None:
+    _, labels, domains = clouds(900)
+    one, other = (stratified(labels, domains, 90, seed) for seed in (0, 1))
+    assert not torch.equal(one, other)
+    assert torch.equal(stratified(labels, domains, 90), one)
+
+
+def test_of_thousands_a_fixed_part_is_measured_in_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def watched(features: Tensor) -> Tensor:
+        sizes.append(len(features))
+        return squared_distances(features)
+
+    squared_distances = mmd.squared_distances
+    monkeypatch.setattr(mmd, "squared_distances", watched)
+    assert stratified.__defaults__ == (4000, 0)
+    monkeypatch.setattr(stratified, "__defaults__", (600, 0))
+    features, labels, domains = clouds(1500)
+    found = metrics.entanglement(features, labels, domains, ("a", "b", "c"))
+    assert found == metrics.entanglement(features, labels, domains, ("a", "b", "c"))
+    assert found["pictures"] == 600
+    assert set(sizes) == {600}
+    part = stratified(labels, domains, 600)
+    assert found == metrics.entanglement(
+        features[part], labels[part], domains[part], ("a", "b", "c")
+    )
+    whole = mmd.mmd2_matrix(features.double(), domains, 3)[0, 1].item()
+    assert found["mmd2"]["a|b"] == pytest.approx(whole, rel=0.15)  # type: ignore[index]
+
+
+# Before and after unlearning.
+
+
+def test_the_bandwidth_may_be_a_tensor() -> None:
+    given_ = clouds(90)
+    one, other = (
+        metrics.entanglement(*given_, ("a", "b", "c"), bandwidth=bandwidth)
+        for bandwidth in (2.0, torch.tensor(2.0))
+    )
+    assert one == other
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_features_and_bandwidth_may_be_on_a_gpu() -> None:
+    on_cpu = clouds(90)
+    there = [x.cuda() for x in on_cpu]
+    wanted = metrics.entanglement(*on_cpu, ("a", "b", "c"), bandwidth=2.0)
+    assert metrics.entanglement(
+        *there, ("a", "b", "c"), bandwidth=torch.tensor(2.0).cuda()
+    ) == wanted  # fmt: skip
+    on_gpu = mmd.mmd2_matrix(there[0], there[2], 3).cpu()
+    assert torch.allclose(on_gpu, mmd.mmd2_matrix(on_cpu[0], on_cpu[2], 3), atol=1e-5)
+    assert torch.equal(stratified(there[1], there[2], 50), stratified(on_cpu[1], on_cpu[2], 50))
+
+
+def test_before_and_after_are_measured_with_one_bandwidth(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    method = replace(MINI, epochs=3, batch_size=8, learning_rate=0.2)
+    run = unlearn(tiny_clip, few, ["sketch"], method, progress=False)
+    before, after = (run.record[when]["entanglement"] for when in ("before", "after"))  # type: ignore[literal-required]
+    median = mmd.median_squared_distance(run.features_before).item()
+    assert before["bandwidth"] == after["bandwidth"] == pytest.approx(median, rel=1e-3)
+    assert mmd.median_squared_distance(run.features_after).item() != pytest.approx(median, rel=1e-2)
+    own, _ = evaluate(run.model, few.test, ["sketch"])
+    assert own["entanglement"]["mmd2"] != after["mmd2"]
+    common, _ = evaluate(run.model, few.test, ["sketch"], bandwidth=before["bandwidth"])
+    assert common["entanglement"] == after
+    assert before["pictures"] == after["pictures"] == len(few.test)
+
+
+def test_evaluate_may_leave_entanglement_out(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    found, features = evaluate(tiny_clip, few.test, ["sketch"], entangled=False)
+    assert "entanglement" not in found
+    assert features.shape == (len(few.test), tiny_clip.feature_size)
+    again, _ = evaluate(tiny_clip, few.test, ["sketch"], features=features)
+    assert again["metrics"] == found["metrics"]
+    words = tiny_clip.class_features(few.test.class_names)[few.test.labels]
+    known, _ = evaluate(tiny_clip, few.test, ["sketch"], features=words)  # they are not made anew
+    assert known["metrics"]["mem"] == 100

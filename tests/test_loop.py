@@ -1,0 +1,303 @@
+"""The parts of the one training loop, on a model so small that every step is known by hand."""
+
+import math
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from adu_core import FrozenCLIP, Splits, fit, method, objective
+from adu_core.data.dataset import DomainDataset
+from adu_core.methods.adu.method import ADU
+from adu_core.train.loop import Batch, Loop, Steps, learning_rate, train
+
+WHOLE = Steps(
+    epochs=3, batch_size=4, learning_rate=0.1, warmup_rate=0.01, weight_decay=0.0, crop=1.0,
+    flip=False,
+)  # fmt: skip
+
+
+class Total(NamedTuple):
+    """The smallest of losses."""
+
+    total: Tensor
+
+
+class PlainCLIP:
+    """All that the loop asks of a CLIP."""
+
+    device = torch.device("cpu")
+    fingerprint = "none"
+
+    @staticmethod
+    def normalise(pictures: Tensor) -> Tensor:
+        return pictures.float()
+
+
+class Line(nn.Module):
+    """One number that learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.clip = PlainCLIP()
+
+
+def shots(count: int = 10) -> DomainDataset:
+    """Pictures of one grey level each, their own number; two domains, three classes."""
+    number = torch.arange(count)
+    pictures = number.to(torch.uint8)[:, None, None, None].expand(-1, 3, 4, 4).contiguous()
+    return DomainDataset(pictures, number % 3, number % 2, ("a", "b", "c"), ("x", "y"))
+
+
+def teach(
+    steps: Steps, loss: Any, data: DomainDataset | None = None, seed: int = 0
+) -> tuple[Line, list[dict[str, float]]]:
+    model, run = Line(), Loop(progress=False)
+    data = data or shots()
+    train(
+        model,  # type: ignore[arg-type]
+        data,
+        data.domains == 1,
+        steps,
+        loss(model),
+        steps.sgd(model.parameters()),
+        seed=seed,
+        run=run,
+        about={},
+    )
+    return model, run.history
+
+
+def seen_in(steps: Steps, data: DomainDataset | None = None, seed: int = 0) -> list[Batch]:
+    batches: list[Batch] = []
+
+    def loss(model: Line) -> Any:
+        def watch(batch: Batch) -> Total:
+            batches.append(batch)
+            return Total(model.weight.sum() * 0)
+
+        return watch
+
+    teach(steps, loss, data, seed)
+    return batches
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05])
+def test_every_step_is_sgds_with_momentum_and_weight_decay(momentum, weight_decay):
+    steps = replace(WHOLE, momentum=momentum, weight_decay=weight_decay)
+    model, _ = teach(steps, lambda model: lambda _: Total(2 * model.weight.sum() + 1))
+    weight = velocity = 0.0
+    for epoch in range(3):
+        for _ in range(3):  # ten pictures in batches of four
+            velocity = momentum * velocity + 2 + weight_decay * weight
+            weight -= learning_rate(epoch, steps) * velocity
+    assert model.weight.item() == pytest.approx(weight, rel=1e-5)
+
+
+def test_a_group_of_parameters_may_have_a_rate_of_its_own():
+    model, run, data = Line(), Loop(progress=False), shots()
+    optimizer = torch.optim.SGD([{"params": [model.weight], "scale": 0.5}], lr=0.0)
+    train(
+        model,  # type: ignore[arg-type]
+        data,
+        data.domains == 1,
+        WHOLE,
+        lambda _: Total(model.weight.sum()),
+        optimizer,
+        seed=0,
+        run=run,
+        about={},
+    )
+    rates = sum(learning_rate(epoch, WHOLE) for epoch in range(3))
+    assert model.weight.item() == pytest.approx(-0.5 * 3 * rates, rel=1e-5)
+
+
+def test_a_method_may_change_the_gradients():
+    model, data = Line(), shots()
+
+    def backward(losses: Total, learned: list[nn.Parameter]) -> None:
+        losses.total.backward()
+        for parameter in learned:
+            assert parameter.grad is not None
+            parameter.grad.mul_(-1)
+
+    train(
+        model,  # type: ignore[arg-type]
+        data,
+        data.domains == 1,
+        WHOLE,
+        lambda _: Total(model.weight.sum()),
+        WHOLE.sgd(model.parameters()),
+        seed=0,
+        run=Loop(progress=False),
+        about={},
+        backward=backward,
+    )
+    assert model.weight.item() > 0
+
+
+def test_a_batch_holds_the_pictures_it_says_with_all_that_is_known_of_them():
+    data = shots()
+    batches = seen_in(WHOLE, data)
+    assert [len(batch.index) for batch in batches] == [4, 4, 2] * 3
+    for batch in batches:
+        assert torch.equal(batch.labels, data.labels[batch.index])
+        assert torch.equal(batch.domains, data.domains[batch.index])
+        assert torch.equal(batch.forgotten, data.domains[batch.index] == 1)
+        wanted = data.pictures[batch.index].float()
+        assert torch.allclose(batch.pictures, wanted, atol=1e-4)
+        assert batch.domains.sum() == len(batch.index) / 2  # balanced
+    for epoch in range(3):
+        drawn = torch.cat([batch.index for batch in batches[3 * epoch : 3 * epoch + 3]])
+        assert drawn.sort().values.tolist() == list(range(10))
+
+
+def test_the_same_seed_gives_the_same_batches_and_no_two_epochs_are_alike():
+    orders = [
+        [tuple(batch.index.tolist()) for batch in seen_in(WHOLE, seed=seed)] for seed in (5, 5, 6)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert len({tuple(orders[0][i : i + 3]) for i in (0, 3, 6)}) == 3
+
+
+def test_pictures_are_augmented_anew_in_every_epoch():
+    ramp = torch.arange(16, dtype=torch.uint8).reshape(1, 1, 4, 4).expand(1, 3, -1, -1).contiguous()
+    one = torch.zeros(1, dtype=torch.int64)
+    data = DomainDataset(ramp, one, one, ("a",), ("x", "y"))
+    batches = seen_in(replace(WHOLE, crop=0.5, flip=True), data)
+    assert len(batches) == 3
+    for first, second in ((0, 1), (1, 2), (0, 2)):
+        assert not torch.allclose(batches[first].pictures, batches[second].pictures, atol=1e-2)
+
+
+def test_the_history_is_the_mean_over_pictures_though_the_last_batch_is_smaller():
+    _, history = teach(
+        WHOLE, lambda model: lambda batch: Total(batch.index.float().mean() + 0 * model.weight[0])
+    )
+    assert [entry["total"] for entry in history] == pytest.approx([4.5] * 3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bfloat16_is_for_the_loss_alone(precision):
+    seen = []
+
+    def loss(model: Line) -> Any:
+        def watch(batch: Batch) -> Total:
+            product = batch.pictures.flatten(1) @ batch.pictures.flatten(1).T
+            seen.append((batch.pictures.dtype, product.dtype))
+            return Total(model.weight.sum())
+
+        return watch
+
+    model, _ = teach(replace(WHOLE, precision=precision), loss)
+    half = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    assert set(seen) == {(torch.float32, half)}
+    assert model.weight.dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_loss_that_is_no_number_ends_it():
+    with pytest.raises(FloatingPointError, match=r"nan in epoch 1: lower the learning rate"):
+        teach(WHOLE, lambda model: lambda _: Total(model.weight.sum() * math.nan))
+
+
+def test_a_run_in_bfloat16_learns_what_one_in_float32_does(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    ends = {}
+    for precision in ("float32", "bfloat16"):
+        made = method(
+            "full",
+            "mini",
+            epochs=5,
+            batch_size=8,
+            learning_rate=0.05,
+            precision=precision,
+            gamma=1.0,
+        )
+        model, history = fit(tiny_clip, few.shots, ["sketch"], made, progress=False)
+        assert history[-1]["total"] < history[0]["total"]
+        assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+        with torch.no_grad():
+            features = model.features(few.test.pictures)
+        assert features.dtype == torch.float32
+        ends[precision] = history[-1]["memorize"] + history[-1]["forget"], features
+    assert ends["bfloat16"][0] == pytest.approx(ends["float32"][0], rel=0.1)
+    assert not torch.equal(ends["bfloat16"][1], ends["float32"][1])  # it did run in bfloat16
+
+
+# What ADU is taught.
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.0]])
+LABELS = torch.tensor([0, 0, 1, 1])
+DOMAINS = torch.tensor([0, 0, 1, 1])
+FORGOTTEN = torch.tensor([False, False, True, True])
+FEATURES = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+
+MEMORIZE = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))) / 2
+FORGET = (math.log(math.exp(3) + 1) - 1.5 + math.log(2)) / 2
+# The median squared distance of two different pictures is 4, that of the two domains.
+MMD2 = 2 - 2 * sum(math.exp(-1 / (2 * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
+
+
+def taught(settings: ADU, domain_logits: Tensor | None = None, **changes: Any) -> Any:
+    known = {"logits": LOGITS, "labels": LABELS, "domains": DOMAINS, "forgotten": FORGOTTEN}
+    return objective(
+        settings, features=FEATURES, domain_logits=domain_logits, **{**known, **changes}
+    )
+
+
+def test_the_objective_is_the_sum_of_its_parts_by_hand():
+    settings = ADU(gamma=3.0, lam=5.0, forget_weight=0.5)
+    parts = taught(settings)
+    assert parts.memorize.item() == pytest.approx(MEMORIZE)
+    assert parts.forget.item() == pytest.approx(FORGET)
+    assert parts.ddl.item() == 0
+    assert parts.total.item() == pytest.approx(MEMORIZE + 0.5 * FORGET)
+    # The domain classifier says nothing: log 2 nats.
+    parts = taught(settings, torch.zeros(4, 2))
+    assert parts.ddl.item() == pytest.approx(3 * math.log(2) - 5 * MMD2, rel=1e-5)
+    whole = MEMORIZE + 0.5 * FORGET + 3 * math.log(2) - 5 * MMD2
+    assert parts.total.item() == pytest.approx(whole, rel=1e-5)
+
+
+def test_memorize_and_forget_are_not_the_same_thing_the_other_way_round():
+    parts, swapped = taught(ADU()), taught(ADU(), forgotten=~FORGOTTEN)
+    assert abs(parts.memorize - swapped.memorize) > 0.1
+    assert abs(parts.forget - swapped.forget) > 0.01
+    logits = LOGITS.clone().requires_grad_()
+    taught(ADU(), logits=logits).total.backward()
+    slope = logits.grad
+    assert slope is not None
+    assert (slope[:2, 0] < 0).all()  # memorized: more for the right class
+    assert (slope[:2, 1] > 0).all()
+    assert (
+        slope[2, 0] > 0 > slope[2, 1]
+    )  # forgotten: less for the class it is sure of, right or not
+    assert slope[3].abs().max() < 1e-6  # and content where it knows nothing
+    # The classes of forgotten pictures are of no account.
+    assert torch.equal(taught(ADU(), labels=torch.tensor([0, 0, 0, 0])).total, parts.total)
+
+
+def test_the_domain_classifier_and_mmd2_pull_domains_apart():
+    apart = torch.tensor([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
+    assert taught(ADU(), apart).total < taught(ADU(), torch.zeros(4, 2)).total
+    assert taught(ADU(), -apart).total > taught(ADU(), torch.zeros(4, 2)).total
+    features = FEATURES.clone().requires_grad_()
+    parts = objective(
+        ADU(gamma=0.0, bandwidths=(50.0,)),
+        features=features,
+        logits=LOGITS,
+        domain_logits=torch.zeros(4, 2),
+        labels=LABELS,
+        domains=DOMAINS,
+        forgotten=FORGOTTEN,
+    )
+    parts.total.backward()
+    assert features.grad is not None
+    assert (features.grad[:2, 0] < 0).all()  # a step against it moves the first domain further
+    assert (features.grad[2:, 0] > 0).all()

@@ -1,0 +1,294 @@
+"""What every method promises, whatever it does: the same tests for all names of the list."""
+
+import json
+import random
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+from quick import quick
+from torch import Tensor
+
+from adu_core import (
+    METHODS,
+    FrozenCLIP,
+    Loop,
+    Method,
+    Model,
+    Splits,
+    Target,
+    Task,
+    evaluate,
+    fit,
+    load_model,
+    method,
+    save_model,
+)
+from adu_core.data.target import KINDS, Kind
+from adu_core.files import read_tensors
+from adu_core.methods import from_dict
+from adu_core.methods.base import Changes
+
+TARGETS: dict[Kind, Target] = {
+    "domains": Target(("sketch",)),
+    "classes": Target((), ("car",)),
+    "classes in domains": Target(("sketch", "real"), ("car", "house")),
+}
+ALL = pytest.mark.parametrize("name", METHODS)
+
+
+def some_target(made: Method) -> Target:
+    return next(TARGETS[kind] for kind in KINDS if kind in made.kinds)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_clip: FrozenCLIP, few: Splits) -> Any:
+    """Each method's quick model of the tests' few pictures, made when first asked for."""
+
+    @cache
+    def made(name: str, kind: Kind | None = None) -> Model:
+        how = quick(name)
+        goal = some_target(how) if kind is None else TARGETS[kind]
+        model, _ = fit(tiny_clip, few.shots, goal, how, seed=3, progress=False)
+        assert isinstance(model, Model)
+        return model
+
+    return made
+
+
+@torch.no_grad()
+def answers(model: Model, few: Splits) -> tuple[Tensor, Tensor]:
+    features = model.features(few.test.pictures)
+    return features, model.logits(features)
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(value, second[key]) and value.dtype == second[key].dtype
+        for key, value in first.items()
+    )
+
+
+@ALL
+def test_it_says_what_it_is(name: str) -> None:
+    for preset in ("mini", "paper"):
+        made = method(name, preset)  # type: ignore[arg-type]
+        assert made.name == name
+        for text in (made.summary, made.source, made.undo, made.needs):
+            assert text
+            assert text == text.strip()
+        assert made.changes in get_args(Changes)
+        assert made.kinds
+        assert made.kinds <= set(KINDS)
+        values = json.loads(json.dumps(made.as_dict()))
+        assert from_dict(values, "here") == made
+
+
+@ALL
+def test_all_values_of_a_search_are_settings(name: str) -> None:
+    for preset in ("mini", "paper"):
+        made = method(name, preset)  # type: ignore[arg-type]
+        for key, values in made.search().items():
+            assert len(set(values)) == len(values) > 1, key
+            for value in values:
+                assert getattr(replace(made, **{key: value}), key) == value
+                text = str(value)
+                assert type(made).parse(key, text) == value  # as `--set` says it
+    with pytest.raises(ValueError, match="no setting 'magic'"):
+        method(name, magic=1)
+
+
+@ALL
+def test_a_wrong_value_is_refused_before_any_work(name: str) -> None:
+    made = method(name)
+    kinds = get_type_hints(type(made))
+    for each in fields(made):
+        wrong: list[Any] = [None, object(), {}, [1], ("a",), float("nan")]
+        wrong += [1.5, 10**12] if kinds[each.name] is int else []
+        wrong += ["1"] if kinds[each.name] is not str else []
+        for value in wrong:
+            with pytest.raises(ValueError, match=each.name):
+                replace(made, **{each.name: value})
+        with pytest.raises(ValueError, match=f"^{each.name}="):
+            type(made).parse(each.name, "a+b,c")
+
+
+@ALL
+def test_saved_and_loaded_it_is_the_same_bit_for_bit(
+    name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Any
+) -> None:
+    model = fitted(name)
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path, tiny_clip, few.shots.class_names)
+    assert type(loaded) is type(model)
+    assert loaded.method == model.method
+    assert loaded.target == model.target
+    assert (loaded.class_names, loaded.domain_names) == (model.class_names, model.domain_names)
+    assert same(dict(model.state_dict()), dict(loaded.state_dict()))
+    for before, after in zip(answers(model, few), answers(loaded, few), strict=True):
+        assert torch.equal(before, after)
+    stored, _ = read_tensors(tmp_path / "adapter.safetensors")
+    assert model.learned_numbers() == sum(tensor.numel() for tensor in stored.values())
+
+
+@ALL
+def test_the_same_seed_gives_the_same_bits(
+    name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    first = fitted(name)
+    # Whatever was drawn before from the streams that everything shares.
+    random.seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    again, _ = fit(tiny_clip, few.shots, first.target, first.method, seed=3, progress=False)
+    assert same(dict(first.state_dict()), dict(again.state_dict()))
+    for one, two in zip(answers(first, few), answers(again, few), strict=True):
+        assert torch.equal(one, two)
+    assert torch.equal(torch.get_rng_state(), state)  # and it draws nothing from them
+
+
+@ALL
+def test_the_shared_clip_stays_as_it_was(
+    name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    known = tiny_clip.fingerprint
+    model = fitted(name)
+    evaluate(model, few.test, model.target, entangled=False)
+    del tiny_clip.fingerprint  # it is kept: compute it anew
+    assert tiny_clip.fingerprint == known
+    assert model.clip is tiny_clip
+    assert not tiny_clip.training
+    for parameter in tiny_clip.parameters():
+        assert not parameter.requires_grad
+        assert parameter.grad is None
+    assert not model.training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@ALL
+def test_it_forgets_the_kinds_that_it_claims_and_no_other(
+    name: str, kind: Kind, fitted: Any, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    made, goal = quick(name), TARGETS[kind]
+    if kind not in made.kinds:
+        able = [other for other in METHODS if kind in method(other).kinds]
+        ran: list[int] = []
+        with pytest.raises(ValueError, match=f"^{name} cannot forget {kind}: ") as refused:
+            made.fit(
+                Task(tiny_clip, few.shots, goal),
+                run=Loop(progress=False, after_epoch=lambda *_: ran.append(1)),
+            )
+        assert str(refused.value).endswith(f"{', '.join(able)} can")
+        assert not ran
+        return
+    model = fitted(name, kind)
+    result, features = evaluate(model, few.test, goal, entangled=False)
+    assert model.target == goal
+    assert torch.isfinite(features).all()
+    assert 0 <= result["metrics"]["mem"] <= 100
+    assert 0 <= result["metrics"]["for"] <= 100
+
+
+@ALL
+def test_features_and_logits_have_the_shapes_that_are_said(
+    name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    model = fitted(name)
+    features, logits = answers(model, few)
+    count, classes = len(few.test), len(few.test.class_names)
+    assert features.shape == (count, tiny_clip.feature_size)
+    assert features.dtype == torch.float32
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(count), atol=1e-4, rtol=0)
+    assert logits.shape == (count, classes)
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+    with torch.no_grad():
+        assert torch.equal(model(few.test.pictures), features)
+        assert torch.equal(model.logits(features, few.test.class_names), logits)
+        # Pictures that are normalised already are the same pictures.
+        normalised = model.features(tiny_clip.normalise(few.test.pictures))
+        torch.testing.assert_close(normalised, features, atol=1e-4, rtol=0)
+        assert model.features(few.test.pictures[:0]).shape == (0, tiny_clip.feature_size)
+        if model.open_classes:
+            assert model.logits(features, ["bird", "boat"]).shape == (count, 2)
+            some = model.logits(features, few.test.class_names[:2])
+            assert some.shape == (count, 2)
+
+
+@ALL
+def test_a_picture_alone_is_what_it_is_among_others(name: str, fitted: Any, few: Splits) -> None:
+    model = fitted(name)
+    features, logits = answers(model, few)
+    with torch.no_grad():
+        for number in range(0, len(few.test), 7):
+            alone = model.features(few.test.pictures[number : number + 1])
+            torch.testing.assert_close(alone[0], features[number], atol=1e-4, rtol=0)
+            torch.testing.assert_close(model.logits(alone)[0], logits[number], atol=1e-2, rtol=0)
+
+
+@ALL
+def test_names_alone_make_a_model_to_load_into(
+    name: str, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    made = quick(name)
+    names = few.shots.class_names, few.shots.domain_names
+    for kind in made.kinds:
+        task = Task.of_names(tiny_clip, *names, TARGETS[kind])
+        made.check(task)
+        model = made.start(task)
+        assert isinstance(model, Model)
+        assert (model.class_names, model.domain_names) == names
+
+
+@ALL
+def test_validation_enters_the_history_whatever_is_forgotten(
+    name: str, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    made = quick(name)
+    for kind in made.kinds:
+        model, history = fit(
+            tiny_clip, few.shots, TARGETS[kind], made, validation=few.validation, progress=False
+        )
+        for entry in history:
+            assert 0 <= entry["mem"] <= 100
+            assert 0 <= entry["for"] <= 100
+        if history:
+            last, _ = evaluate(model, few.validation, TARGETS[kind], entangled=False)
+            assert history[-1]["mem"] == pytest.approx(last["metrics"]["mem"])
+            assert history[-1]["for"] == pytest.approx(last["metrics"]["for"])
+
+
+@ALL
+def test_interrupted_and_resumed_it_is_unbroken(
+    name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Any
+) -> None:
+    whole = fitted(name)
+    file = tmp_path / "training.safetensors"
+
+    def stop(done: int, _: Model) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    arguments = (tiny_clip, few.shots, whole.target, whole.method)
+    try:
+        fit(*arguments, seed=3, checkpoint=file, after_epoch=stop, progress=False)
+    except KeyboardInterrupt:
+        assert file.exists()
+        with pytest.raises(ValueError, match="another run"):
+            fit(*arguments, seed=4, checkpoint=file, progress=False)
+    resumed, _ = fit(*arguments, seed=3, checkpoint=file, progress=False)
+    assert same(dict(whole.state_dict()), dict(resumed.state_dict()))
+
+
+def test_unknown_names_and_presets_are_refused() -> None:
+    with pytest.raises(ValueError, match="no method 'magic': choose one of zero-shot, baseline"):
+        method("magic")
+    with pytest.raises(ValueError, match="no preset 'huge': choose one of mini, paper"):
+        method("full", "huge")  # type: ignore[arg-type]
+    for wrong in (None, [], {"name": "full"}, {"name": ["full"], "settings": {}}):
+        with pytest.raises(ValueError, match="^here: a method is"):
+            from_dict(wrong, "here")

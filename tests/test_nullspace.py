@@ -1,0 +1,263 @@
+from copy import deepcopy
+from math import sqrt
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adu_core import FrozenCLIP, Splits, Target, load_clip, load_model, save_model, world
+from adu_core.measure.evaluate import evaluate
+from adu_core.methods.base import Task
+from adu_core.methods.nullspace import (
+    MARGIN,
+    Nullspace,
+    Projected,
+    class_basis,
+    invert,
+    project,
+    share,
+    unproject,
+)
+
+CLASSES, DOMAINS = ("car", "house"), ("sketch",)
+THREE = [Target(DOMAINS), Target((), CLASSES), Target(DOMAINS, CLASSES)]
+
+
+@pytest.fixture(scope="module")
+def mini() -> FrozenCLIP:
+    return load_clip("mini")
+
+
+def unit(*rows: tuple[float, ...]) -> Tensor:
+    return F.normalize(torch.tensor(rows, dtype=torch.float64), dim=1)
+
+
+def random_basis(size: int = 6, count: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.linalg.qr(torch.randn(size, count, generator=generator).double()).Q
+
+
+# The map.
+
+
+@pytest.mark.parametrize("onto", [False, True])
+def test_a_whole_projection_twice_is_one(onto: bool) -> None:
+    U, x = random_basis(), torch.randn(5, 6, dtype=torch.float64)
+    once = project(x, U, 1.0, onto=onto)
+    torch.testing.assert_close(project(once, U, 1.0, onto=onto), once)
+
+
+def test_forgotten_directions_lose_their_energy_and_the_others_nothing() -> None:
+    U = random_basis()
+    others = torch.linalg.svd(U, full_matrices=True).U[:, 2:]
+    x = torch.randn(5, 6, dtype=torch.float64)
+    assert (project(x, U, 1.0) @ U).abs().max() < 1e-12
+    torch.testing.assert_close(project(x, U, 0.9) @ U, 0.1 * x @ U)
+    torch.testing.assert_close(project(x, U, 1.0) @ others, x @ others)
+    # `onto` says the same with what stays in place of what goes.
+    for alpha in (0.4, 1.0):
+        torch.testing.assert_close(project(x, others, alpha, onto=True), project(x, U, alpha))
+
+
+@pytest.mark.parametrize("onto", [False, True])
+def test_a_part_of_a_projection_is_undone(onto: bool) -> None:
+    U, x = random_basis().float(), torch.randn(5, 6)
+    there = project(x, U, 0.9, onto=onto)
+    assert (there - x).abs().max() > 0.1
+    back = unproject(there, U, 0.9, onto=onto)
+    torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="leaving it out"):
+        unproject(there, U, 1.0, onto=onto)
+
+
+# The basis.
+
+
+@pytest.mark.parametrize("protect", [1e-3, 0.3, 100.0])
+def test_between_two_kept_classes_the_forgotten_one_is_in_the_middle(protect: float) -> None:
+    # Kept: e1 and e2. Forgotten: (1, 1) / √2, from whose direction symmetry lets U not turn.
+    sentences = unit((1, 0), (0, 1), (1, 1))
+    U = class_basis(sentences[None], torch.tensor([False, False, True]), protect)
+    torch.testing.assert_close(U.abs(), torch.full((2, 1), sqrt(0.5), dtype=torch.float64))
+    after = project(sentences, U, 1.0)
+    wanted = [[0.5, -0.5], [-0.5, 0.5], [0, 0]]
+    torch.testing.assert_close(after, torch.tensor(wanted, dtype=torch.float64))
+
+
+def test_the_more_is_protected_the_less_is_forgotten() -> None:
+    # The forgotten class lies almost in the plane of the kept ones. Its picture is a bit like e1.
+    sentences = unit((1, 0, 0), (0, 1, 0), (1, 1, 0.5))
+    gone = torch.tensor([False, False, True])
+    pictures = unit((1, 0.1, 0), (0.1, 1, 0), (1.1, 1, 0.5))
+
+    def answers(protect: float) -> list[int]:
+        U = class_basis(sentences[None], gone, protect)
+        return (project(pictures, U, 1.0) @ sentences.T).argmax(1).tolist()
+
+    assert answers(10.0) == [0, 1, 0]
+    assert answers(1e-9) == [0, 1, 2]
+    # In the limit U is e3, orthogonal to what is kept: logits of kept classes do not change.
+    U = class_basis(sentences[None], gone, 1e-9)
+    torch.testing.assert_close(U.abs()[:, 0], torch.tensor([0, 0, 1.0]).double())
+
+
+def test_a_direction_that_is_there_twice_counts_once() -> None:
+    sentences = unit((1, 0, 0), (0, 1, 0), (1, 1, 1), (1, 1, 1))
+    gone = torch.tensor([False, False, True, True])
+    U = class_basis(sentences[None], gone, 0.3)
+    assert U.shape == (3, 2)
+    torch.testing.assert_close((U.T @ U).diag(), torch.tensor([1.0, 0]).double())
+    once = class_basis(sentences[None, :3], gone[:3], 0.3)
+    twice = class_basis(sentences[:3].expand(2, -1, -1), gone[:3], 0.3)
+    torch.testing.assert_close(U @ U.T, once @ once.T)
+    torch.testing.assert_close(twice @ twice.T, once @ once.T)
+    alike = class_basis(unit((1, 0, 0)).expand(1, 4, -1), gone, 0.3)  # nothing to tell them by
+    assert not alike.any()
+
+
+# The condition.
+
+
+def test_the_share_is_a_softmax_with_the_classes_summed_out(tiny_clip: FrozenCLIP) -> None:
+    E, scale = tiny_clip.feature_size, tiny_clip.logit_scale.item()
+    styles = torch.eye(E)[:4].view(2, 2, E)  # two domains, two classes
+    pictures = F.normalize(torch.eye(E)[0] + torch.eye(E)[3], dim=0)[None]
+    first = share(tiny_clip, pictures, styles, [0])
+    torch.testing.assert_close(first, torch.tensor([0.5]))
+    first = share(tiny_clip, torch.eye(E)[:1], styles, [0])
+    e = torch.tensor(scale).exp()
+    torch.testing.assert_close(first, ((e + 1) / (e + 3))[None])
+    torch.testing.assert_close(share(tiny_clip, pictures, styles, [0, 1]), torch.ones(1))
+
+
+@pytest.mark.parametrize("target", [Target(DOMAINS), Target(DOMAINS, CLASSES)])
+def test_pictures_below_the_threshold_keep_their_bits(
+    mini: FrozenCLIP, few: Splits, target: Target
+) -> None:
+    model = Nullspace().fit(Task(mini, few.shots, target))
+    assert isinstance(model, Projected)
+    assert model.styles is not None
+    pictures = few.test.pictures
+    before, after = mini.features(pictures), model.features(pictures)
+    below = share(mini, before, model.styles, [3]) <= 0.25 + MARGIN
+    assert 0 < below.sum() < len(below)
+    assert torch.equal(after[below], before[below])
+    assert (after[~below] - before[~below]).abs().amax(1).min() > 1e-4
+    if target.kind == "domains":  # and the others are all one
+        assert torch.equal(after[~below], after[~below][:1].expand(int((~below).sum()), -1))
+
+
+def test_sentences_that_say_the_same_meet_no_condition(
+    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(prompts: list[str], context: object = None) -> Tensor:
+        return F.normalize(torch.ones(len(prompts), tiny_clip.feature_size), dim=-1)
+
+    monkeypatch.setattr(tiny_clip, "encode_text", deaf)
+    for target in THREE:
+        model = Nullspace().fit(Task(tiny_clip, few.shots, target))
+        before, after = (m.features(few.test.pictures) for m in (tiny_clip, model))
+        torch.testing.assert_close(after, before)
+
+
+def test_words_and_domains_that_nobody_knows(tiny_clip: FrozenCLIP) -> None:
+    for domains, target in (
+        (("quirk", "zorp", "sketch"), Target(("zorp",))),
+        (("quirk", "zorp", "sketch"), Target(("zorp", "quirk"), ("blarg",))),
+        (("quirk",), Target((), ("blarg",))),  # one domain
+        (("quirk",), Target(("quirk",), ("blarg",))),
+        (("quirk", "zorp"), Target(("quirk", "zorp"), ("blarg",))),  # in all of them
+        (("quirk", "zorp"), Target(("zorp",), ("car", "blarg"))),  # all classes: a whole domain
+    ):
+        task = Task.of_names(tiny_clip, ("car", "blarg"), domains, target)
+        model = Nullspace().fit(task)
+        noise = torch.randn(3, 3, tiny_clip.picture_size, tiny_clip.picture_size)
+        features = model.features(noise)
+        assert features.isfinite().all()
+        assert model.meets(features).all() or model.styles is not None
+        assert model.whole == (not target.classes or len(target.classes) == 2)
+
+
+# The method.
+
+
+def test_two_classes_are_forgotten_and_no_other(mini: FrozenCLIP) -> None:
+    pictures = world("validation", 2)
+    target = Target((), CLASSES)
+    model = Nullspace().fit(
+        Task.of_names(mini, pictures.class_names, pictures.domain_names, target)
+    )
+    metrics = evaluate(model, pictures, target, entangled=False)[0]["metrics"]
+    assert metrics["for"] > 98
+    assert metrics["mem"] > 98
+    assert model.learned_numbers() == 2 * mini.feature_size
+
+
+@pytest.mark.parametrize(("target", "least"), [(THREE[0], 70), (THREE[2], 75)])
+def test_a_domain_is_forgotten_whole_and_for_two_classes(
+    mini: FrozenCLIP, target: Target, least: float
+) -> None:
+    pictures = world("validation", 2)
+    model = Nullspace().fit(
+        Task.of_names(mini, pictures.class_names, pictures.domain_names, target)
+    )
+    metrics = evaluate(model, pictures, target, entangled=False)[0]["metrics"]
+    assert metrics["for"] > least
+    assert metrics["mem"] > 80
+
+
+def test_the_map_can_be_folded_into_the_final_projection(mini: FrozenCLIP, few: Splits) -> None:
+    model = Nullspace(alpha=0.9).fit(Task(mini, few.shots, Target((), ("car",))))
+    edited = deepcopy(mini)
+    with torch.no_grad():
+        edited.model.visual.proj.copy_(project(mini.model.visual.proj, model.basis, 0.9))
+    pictures = few.test.pictures
+    torch.testing.assert_close(edited.features(pictures), model.features(pictures))
+    with torch.no_grad():  # and out again
+        edited.model.visual.proj.copy_(unproject(edited.model.visual.proj, model.basis, 0.9))
+    torch.testing.assert_close(edited.features(pictures), mini.features(pictures))
+
+
+def test_pictures_are_found_for_sentences(mini: FrozenCLIP) -> None:
+    sentences = mini.class_features(("car", "tree"))
+    start, found = (invert(mini, sentences, steps, seed=50) for steps in (1, 15))
+    with torch.no_grad():
+        before, after = ((mini.encode_image(x) * sentences).sum(1) for x in (start, found))
+    assert (after > before + 0.2).all()
+    assert torch.equal(invert(mini, sentences, 2, seed=50), invert(mini, sentences, 2, seed=50))
+
+
+def test_with_synthesised_pictures(tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path) -> None:
+    tiny_clip.__dict__.pop("fingerprint", None)
+    before = tiny_clip.fingerprint
+    method = Nullspace(prototypes="inverted", inversion_steps=2, alpha=0.9)
+    for target in THREE:
+        task = Task(tiny_clip, few.shots, target)
+        model, again, other = (method.fit(task, seed) for seed in (50, 50, 51))
+        assert torch.equal(model.basis, again.basis)
+        assert torch.equal(model.basis, other.basis) == model.whole
+        assert model.basis.shape[1] == (1 if model.whole else 4)
+        save_model(model, tmp_path)
+        loaded = load_model(tmp_path, tiny_clip)
+        pictures = few.test.pictures
+        assert torch.equal(loaded.features(pictures), model.features(pictures))
+        assert not any(p.requires_grad for p in model.parameters())
+    tiny_clip.__dict__.pop("fingerprint", None)
+    assert tiny_clip.fingerprint == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"protect": 0.0},
+        {"alpha": 1.1},
+        {"threshold": -0.1},
+        {"prototypes": "shots"},
+        {"inversion_steps": 0},
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Nullspace(**wrong)  # type: ignore[arg-type]

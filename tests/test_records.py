@@ -1,0 +1,344 @@
+"""Records as tables: values by hand, and nothing unlike or broken is let in."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from adu_core import ABLATION, MINI, Spec, Target, records
+from adu_core.cli import main
+from adu_core.files import read_json, write_json
+from adu_core.methods.zero_shot import ZeroShot
+
+DOMAINS = ["real", "painting", "clipart", "sketch"]
+SPEC = Spec(MINI, Target(("sketch",)))
+
+
+def result(mem: float, error: float, forget: tuple[str, ...]) -> dict[str, Any]:
+    kept = {name: mem for name in DOMAINS if name not in forget}
+    gone = dict.fromkeys(forget, 100 - error)
+    h = 2 * mem * error / (mem + error) if mem + error else 0.0
+    return {
+        "metrics": {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100},
+        "accuracy": {name: kept.get(name, gone.get(name)) for name in DOMAINS},
+        "kept": kept,
+        "forgotten": gone,
+    }
+
+
+def record(spec: Spec, mem: float, error: float, **found: Any) -> dict[str, Any]:
+    before = result(99.0, 1.0, spec.forget.domains)
+    before["entanglement"] = {"silhouette_class": 0.5, "mmd2": {"a|b": 0.1, "a|c": 0.3}}
+    return {
+        "schema": 2,
+        "spec": spec.hash,
+        "config": spec.as_dict(),
+        "before": before,
+        "after": result(mem, error, spec.forget.domains),
+        "found": {
+            "classes": ["car"],
+            "domains": DOMAINS,
+            "clip_fingerprint": "c" * 16,
+            "pictures_fingerprint": "p" * 16,
+            "shots_fingerprint": "s" * 16,
+            "learned_numbers": 7,
+            "fit_seconds": 1.5,
+            **found,
+        },
+        "provenance": {"seconds": 2.5, "device": "cpu", "peak_memory_mb": 300},
+    }
+
+
+def write(folder: Path, spec: Spec, mem: float, error: float, **found: Any) -> Path:
+    path = folder / f"{spec.name}.json"
+    write_json(path, record(spec, mem, error, **found))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two methods, two forgotten domains, three seeds; mem, for of full: 80 + seed, 50 and 70."""
+    for name in ("baseline", "full"):
+        for domain, error in (("real", 50.0), ("sketch", 70.0)):
+            for seed in range(3):
+                goal = Target((domain,))
+                spec = Spec(ABLATION[name], goal, seed=seed)
+                better = 10.0 * (1 + seed) if name == "full" else 0.0
+                write(tmp_path, spec, 80.0 + seed, error - 20 + better)
+    return tmp_path
+
+
+def test_a_row_holds_what_the_record_does(tmp_path: Path) -> None:
+    path = write(tmp_path, replace(SPEC, clip=("ViT-B-16", "openai")), 80, 60)
+    values = read_json(path)
+    values["validation"] = {"mem": 81.0, "for": 61.0, "h": 70.0, "selectivity": 42.0}
+    values["held_out"] = {"before": values["before"], "after": values["after"]}
+    write_json(path, values)
+    row = records.read_table(path).iloc[0]
+    assert row["method"] == "full"
+    assert row["forget"] == "sketch"
+    assert row["clip"] == "ViT-B-16:openai"
+    assert row["pictures"] == "p" * 16
+    assert (row["mem"], row["for"], row["selectivity"]) == (80, 60, 40)
+    assert row["h"] == pytest.approx(480 / 7)
+    assert row["mem_before"] == 99
+    assert row["mem_validation"] == 81
+    assert row["for_held_out"] == 60
+    assert row["accuracy.sketch"] == 40
+    assert row["gamma"] == 3
+    assert row["bandwidths"] == MINI.bandwidths
+    assert row["mmd2.before"] == pytest.approx(0.2)
+    assert row["silhouette_class.before"] == 0.5
+    assert row["learned_numbers"] == 7
+    assert row["seconds"] == 2.5
+
+
+def test_the_interval_is_over_seeds_with_their_domains_averaged_first(folder: Path) -> None:
+    found = records.summary(records.read_table(folder)).set_index("method")
+    # Mem is 80, 81, 82 for the seeds: mean 81, deviation 1, t(0.975, 2) = 4.302653.
+    half = 4.302653 / math.sqrt(3)
+    for name in ("baseline", "full"):
+        assert found.loc[name, "mem"] == pytest.approx(81)
+        assert found.loc[name, "mem ±"] == pytest.approx(half, rel=1e-6)
+        assert found.loc[name, "seeds"] == 3
+    # For of the baseline is 30 and 50 in every seed: 40 each, and no spread at all.
+    assert found.loc["baseline", "for"] == pytest.approx(40)
+    assert found.loc["baseline", "for ±"] == pytest.approx(0, abs=1e-9)
+    # For of full is 40 + 10, 40 + 20, 40 + 30.
+    assert found.loc["full", "for"] == pytest.approx(60)
+    assert found.loc["full", "for ±"] == pytest.approx(10 * half, rel=1e-6)
+    assert found.loc["full", "selectivity"] == pytest.approx(41)
+    by_both = records.summary(records.read_table(folder), ["method", "forget"])
+    assert len(by_both) == 4
+    sketch = by_both[(by_both["method"] == "full") & (by_both["forget"] == "sketch")]
+    assert sketch["for"].item() == pytest.approx(70)
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, 80, 60)
+    found = records.summary(records.read_table(tmp_path))
+    assert math.isnan(found["h ±"].item())
+    assert found["seeds"].item() == 1
+
+
+def test_differences_are_paired_by_seed_and_domain(folder: Path) -> None:
+    table = records.read_table(folder)
+    found = records.differences(table, result="for").set_index("forget")
+    half = 10 * 4.302653 / math.sqrt(3)  # the gains are 10, 20, 30, in either domain
+    for name in ("real", "sketch", "mean"):
+        assert found.loc[name, "difference"] == pytest.approx(20)
+        assert found.loc[name, "±"] == pytest.approx(half, rel=1e-6)
+    assert set(found["method"]) == {"full"}
+    # A seed that only one of the two ran has no pair and no part in it.
+    lonely = table[~((table["method"] == "baseline") & (table["seed"] == 2))]
+    fewer = records.differences(lonely, result="for").set_index("forget")
+    assert fewer.loc["mean", "difference"] == pytest.approx(15)
+    with pytest.raises(ValueError, match="no record of ddl"):
+        records.differences(table, "ddl")
+
+
+def test_fronts_average_the_seeds_first_and_then_the_domains(tmp_path: Path) -> None:
+    for domain, shift in (("real", 0.0), ("sketch", 10.0)):
+        for weight, mem, error in ((1.0, 90.0, 20.0), (3.0, 50.0, 80.0)):
+            for seed, off in ((0, -2.0), (1, 2.0)):
+                made = replace(MINI, forget_weight=weight)
+                spec = Spec(made, Target((domain,)), seed=seed)
+                write(tmp_path, spec, mem + off, error + shift - off)
+    found = records.fronts(records.read_table(tmp_path), mems=(70.0, 95.0)).set_index("forget")
+    # The points are (90, 20) and (50, 80) for real: 90 · 20 + 50 · 60 of 100 · 100.
+    assert found.loc["real", "hypervolume"] == pytest.approx(48)
+    assert found.loc["real", "For at Mem 70"] == pytest.approx(50)
+    assert found.loc["real", "For at Mem 95"] == 0
+    assert found.loc["sketch", "hypervolume"] == pytest.approx((90 * 30 + 50 * 60) / 100)
+    assert found.loc["mean", "hypervolume"] == pytest.approx((48 + 57) / 2)
+    assert found.loc["mean", "For at Mem 70"] == pytest.approx(55)
+
+
+def test_methods_without_the_setting_are_in_the_means_and_not_in_the_fronts(folder: Path) -> None:
+    write(folder, Spec(ZeroShot(), Target(("sketch",))), 99, 1)
+    table = records.read_table(folder)
+    assert set(records.fronts(table)["method"]) == {"baseline", "full"}
+    by = records.summary(table, ["method", "forget_weight"])
+    assert set(by["method"]) == {"baseline", "full", "zero-shot"}
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "name"),
+    [
+        ({}, {"pictures_fingerprint": "q" * 16}, "pictures"),
+        ({}, {"clip_fingerprint": "d" * 16}, "clip_fingerprint"),
+        ({"shots": 4}, {}, "shots"),
+        ({"mix": 0.25}, {}, "mix"),
+        ({"on": "validation"}, {}, "on"),
+        ({"clip": ("other.safetensors", None)}, {}, "clip"),
+    ],
+    ids=str,
+)
+def test_unlike_runs_are_not_pooled(
+    change: dict[str, Any], found: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    write(tmp_path, SPEC, 80, 60)
+    write(tmp_path, replace(SPEC, seed=1, **change), 80, 60, **found)
+    table = records.read_table(tmp_path)
+    for pool in (records.summary, records.fronts):
+        with pytest.raises(ValueError, match=rf"differ in {name} .*--by .*{name}"):
+            pool(table)
+    with pytest.raises(ValueError, match=f"differ in {name} "):
+        records.differences(table, "full")
+    assert len(records.summary(table, ["method", name])) == 2
+
+
+def test_a_report_by_split_may_have_the_pictures_of_each(tmp_path: Path) -> None:
+    write(tmp_path, SPEC, 80, 60)
+    write(tmp_path, replace(SPEC, on="validation"), 82, 60, pictures_fingerprint="v" * 16)
+    found = records.summary(records.read_table(tmp_path), ["method", "on"]).set_index("on")
+    assert found.loc["validation", "mem"] == 82
+
+
+def test_what_is_not_finite_is_null_on_disk_and_nan_in_the_table(tmp_path: Path) -> None:
+    values = record(SPEC, 80, 60)
+    values["after"]["metrics"] |= {"mem": math.nan, "h": math.inf, "selectivity": -math.inf}
+    values["before"]["entanglement"]["mmd2"]["a|b"] = math.nan
+    path = tmp_path / "record.json"
+    write_json(path, values)
+    text = path.read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text)["after"]["metrics"]["h"] is None
+    row = records.read_table(path).iloc[0]
+    assert all(math.isnan(row[key]) for key in ("mem", "h", "selectivity", "mmd2.before"))
+    assert row["for"] == 60
+    write(tmp_path, replace(SPEC, seed=1), 80, 60)
+    found = records.summary(records.read_table(tmp_path))
+    assert math.isnan(found["h"].item())  # not the mean of the seeds that happen to be finite
+    assert found["for"].item() == pytest.approx(60)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_know_are_refused(word: str, tmp_path: Path) -> None:
+    path = write(tmp_path, SPEC, 80, 60)
+    path.write_text(path.read_text().replace("80", word, 1))
+    with pytest.raises(ValueError, match=rf"{path.name} is not readable as JSON \({word}"):
+        records.read_record(path)
+
+
+def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(found: dict[str, Any]) -> None:
+        for key in keys[:-1]:
+            found = found[key]
+        found[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        at("schema", value=1),
+        at("schema", value="2"),
+        at("spec", value="0" * 16),
+        at("spec", value=None),
+        at("config", value=[]),
+        at("config", "seed", value=1),
+        at("config", "seed", value="0"),
+        at("config", "shots", value=None),
+        at("config", "method", "name", value=[]),
+        at("config", "method", "settings", value={}),
+        at("config", "method", "settings", "gamma", value="3"),
+        at("config", "method", "settings", "gamma", value=4.0),
+        at("before", value=None),
+        at("after", value=[]),
+        at("after", "metrics", value=[]),
+        at("after", "metrics", value={}),
+        at("after", "metrics", "mem", value="80"),
+        at("after", "metrics", "mem", value=True),
+        at("after", "metrics", "mem", value=[80]),
+        at("after", "accuracy", value={}),
+        at("after", "accuracy", "sketch", value={}),
+        at("after", "accuracy", "moon", value=1.0),
+        at("after", "kept", "moon", value=1.0),
+        at("after", "forgotten", value=None),
+        at("before", "forgotten", value={}),
+        at("before", "entanglement", value=[]),
+        at("before", "entanglement", "mmd2", value=[1]),
+        at("before", "entanglement", "mmd2", "a|b", value="1"),
+        at("before", "entanglement", "silhouette_class", value="high"),
+        at("validation", value=[]),
+        at("validation", value={"h": "70"}),
+        at("held_out", value=[]),
+        at("held_out", value={"before": {}, "after": {}}),
+        at("found", value=None),
+        at("found", "domains", value="sketch"),
+        at("found", "domains", value=[1, 2, 3, 4]),
+        at("found", "classes", value=None),
+        at("found", "clip_fingerprint", value=7),
+        at("found", "pictures_fingerprint", value=7),
+        at("found", "learned_numbers", value="7"),
+        at("found", "learned_numbers", value=1.5),
+        at("found", "fit_seconds", value=[]),
+        at("provenance", value=[]),
+        at("provenance", "seconds", value="long"),
+        at("provenance", "seconds", value=None),
+        at("provenance", "device", value=None),
+        at("provenance", "peak_memory_mb", value="much"),
+        at("more", value=1),
+    ],
+)
+def test_tampered_records_are_refused_naming_the_file(
+    tamper: Callable[[dict[str, Any]], None], tmp_path: Path
+) -> None:
+    values = json.loads(json.dumps(record(SPEC, 80.0, 60.0)))
+    tamper(values)
+    path = tmp_path / "a record.json"
+    write_json(path, values)
+    with pytest.raises(ValueError, match=r"a record\.json"):
+        records.read_record(path)
+    with pytest.raises(ValueError, match=r"a record\.json"):
+        records.read_table(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "3", '"record"', "{", "[" * 100_000])
+def test_junk_is_refused_naming_the_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "junk.json").write_text(text)
+    with pytest.raises(ValueError, match=r"junk\.json"):
+        records.read_table(tmp_path)
+
+
+def test_what_lies_beside_records_is_passed_over(folder: Path) -> None:
+    whole = records.read_table(folder)
+    for name in ("adapter.json", "history.json", "bench.json", ".sketch-full.x1.json"):
+        (folder / name).write_text("{half")
+    write(folder / "trials", replace(SPEC, on="validation", seed=50), 1, 1)
+    pd.testing.assert_frame_equal(records.read_table(folder), whole)
+    assert len(records.read_table(folder / "trials")) == 1
+
+
+def test_report_prints_means_and_gains(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "81.0" in printed
+    assert "H above the baseline's" in printed
+    assert main(["report", str(folder), "--by", "method,forget", "--fronts"]) == 0
+    assert "hypervolume" in capsys.readouterr().out
+    assert main(["report", str(folder), "--by", "magic"]) == 2
+    assert "--by magic: the columns are" in capsys.readouterr().err
+
+
+def test_an_empty_folder_says_what_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert "run `adu sweep` or `adu run --json` first" in capsys.readouterr().err
+
+
+def test_a_record_without_a_peak_of_memory_is_printed(tmp_path: Path) -> None:
+    values = record(SPEC, 80, 60)
+    values["provenance"]["peak_memory_mb"] = None  # Windows does not say
+    path = tmp_path / "record.json"
+    write_json(path, values)
+    assert records.table(records.read_record(path)).endswith("2 s, cpu")

@@ -1,0 +1,355 @@
+"""Many runs: which records are the ones asked for, and who runs what is missing."""
+
+import functools
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from adu_core import ABLATION, FrozenCLIP, Spec, Target
+from adu_core.cli import main
+from adu_core.files import read_json, write_json
+from adu_core.methods import method
+from adu_core.methods.zero_shot import ZeroShot
+from adu_core.runs import sweep
+from adu_core.runs.sweep import check, run, specs
+
+QUICK = replace(ABLATION["baseline"], epochs=1, prompt_tokens=2)
+
+
+@pytest.fixture
+def spec(picture_folder: Path, tiny_path: str) -> Spec:
+    return Spec(
+        QUICK,
+        Target(("sketch",)),
+        data=f"folder:{picture_folder}",
+        clip=(tiny_path, None),
+        shots=1,
+        measure=(),
+    )
+
+
+def results(path: Path) -> dict[str, Any]:
+    """A record without what the machine and its clock put in."""
+    found: dict[str, Any] = read_json(path)
+    del found["provenance"], found["found"]["fit_seconds"]
+    return found
+
+
+def go(work: list[Spec], folder: Path, **how: Any) -> list[Path]:
+    return sweep.sweep(work, folder, progress=False, **how)
+
+
+def test_every_combination_once(spec: Spec) -> None:
+    work = specs(
+        spec,
+        methods=[QUICK, ZeroShot()],
+        forget=[Target(("real",)), Target(("sketch",))],
+        seeds=range(2),
+        grid={"forget_weight": [1.0, 3.0], "epochs": [1, 2]},
+    )
+    assert len(set(work)) == len(work) == 2 * 2 * 4 + 2 * 2
+    # A method that lacks the grid's settings runs once for each target and seed.
+    assert sum(one.method.name == "zero-shot" for one in work) == 4
+    assert len({one.name for one in work}) == len(work)
+
+
+def test_a_sweep_goes_on_where_it_stopped(spec: Spec, tmp_path: Path) -> None:
+    work = [replace(spec, seed=seed) for seed in range(2)]
+    first, second = go(work, tmp_path)
+    assert [first.name, second.name] == [f"{one.name}.json" for one in work]
+    kept = first.read_bytes()
+    second.unlink()
+    go(work, tmp_path)
+    assert first.read_bytes() == kept
+    assert second.exists()
+
+
+def test_another_run_in_the_same_folder_is_another_record(
+    spec: Spec, picture_folder: Path, tiny_path: str, tmp_path: Path
+) -> None:
+    moved, other = tmp_path / "moved", tmp_path / "other.safetensors"
+    shutil.copytree(picture_folder, moved)
+    shutil.copy(tiny_path, other)
+    shutil.copy(Path(tiny_path).with_suffix(".json"), other.with_suffix(".json"))
+    changes: list[dict[str, Any]] = [
+        {},
+        {"on": "validation"},
+        {"data": f"folder:{moved}"},
+        {"clip": (str(other), None)},
+        {"shots": 2},
+        {"limit": 2},
+        {"seed": 1},
+        {"forget": Target(("real",))},
+        {"forget": Target((), ("car",))},
+        {"forget": Target(("sketch",), ("car",))},
+        {"measure": ("validation",)},
+        {"method": replace(QUICK, forget_weight=3.0)},
+        {"method": ZeroShot()},
+    ]
+    paths = [go([replace(spec, **change)], tmp_path / "records")[0] for change in changes]
+    assert len(set(paths)) == len(changes)
+    for path, change in zip(paths, changes, strict=True):
+        assert Spec.from_dict(read_json(path)["config"], path) == replace(spec, **change)
+    found = [results(path)["found"] for path in paths]
+    assert found[0]["pictures_fingerprint"] == found[2]["pictures_fingerprint"]
+    assert found[0]["pictures_fingerprint"] != found[1]["pictures_fingerprint"]
+    assert found[0]["pictures_fingerprint"] != found[5]["pictures_fingerprint"]
+    assert found[0]["shots_fingerprint"] != found[4]["shots_fingerprint"]
+
+
+def test_another_overlap_of_the_world_is_another_record(
+    spec: Spec, tmp_path: Path, few: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = replace(spec, data="world")
+    asked = []
+
+    def splits(one: Spec, *_: object) -> Any:
+        asked.append(one.mix)
+        return few
+
+    monkeypatch.setattr(sweep, "_splits", splits)
+    monkeypatch.setattr(sweep, "_before", lambda *_: None)
+    paths = [go([replace(drawn, mix=mix)], tmp_path)[0] for mix in (0.5, 0.25)]
+    assert paths[0] != paths[1]
+    assert asked == [0.5, 0.25]
+
+
+def test_a_record_of_another_spec_under_this_name_is_refused(spec: Spec, tmp_path: Path) -> None:
+    (path,) = go([replace(spec, seed=1)], tmp_path)
+    path.rename(tmp_path / f"{spec.name}.json")
+    with pytest.raises(ValueError, match="is of another spec: remove it"):
+        go([spec], tmp_path)
+
+
+def test_a_record_of_another_clip_is_refused(spec: Spec, tmp_path: Path, tiny_path: str) -> None:
+    own = tmp_path / "clip.safetensors"
+    shutil.copy(tiny_path, own)
+    shutil.copy(Path(tiny_path).with_suffix(".json"), own.with_suffix(".json"))
+    mine = replace(spec, clip=(str(own), None))
+    go([mine], tmp_path / "records")
+    go([mine], tmp_path / "records")  # the same CLIP: the record is kept
+    assert main(["pretrain", "--smoke", "--seed", "1", "--out", str(own)]) == 0
+    with pytest.raises(ValueError, match="was made with a CLIP whose fingerprint was"):
+        go([mine], tmp_path / "records")
+
+
+def test_several_processes_give_the_records_of_one(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one thread each, as in this process
+    work = [
+        replace(spec, method=made, seed=seed)
+        for made in (QUICK, replace(ABLATION["full"], epochs=1))
+        for seed in range(2)
+    ]
+    alone, together = go(work, tmp_path / "one"), go(work, tmp_path / "two", processes=2)
+    assert [path.name for path in alone] == [path.name for path in together]
+    for one, two in zip(alone, together, strict=True):
+        assert results(one) == results(two)
+
+
+class Cluster:
+    """What a sweep knows of submitit's executors: ``submit``, and ``result`` of what it gives."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Any, ...]] = []
+
+    def submit(self, work: Any, *arguments: Any) -> Any:
+        self.jobs.append(arguments)
+        return Job(functools.partial(work, *arguments))
+
+
+class Job:
+    """A job that runs when it is asked for its result."""
+
+    def __init__(self, result: Callable[[], Any]) -> None:
+        self.result = result
+
+
+def test_an_executor_gets_the_specs_that_are_missing(spec: Spec, tmp_path: Path) -> None:
+    work = [replace(spec, seed=seed) for seed in range(3)]
+    go(work[:1], tmp_path)
+    cluster = Cluster()
+    paths = go(work, tmp_path, executor=cluster, device="cpu", processes=7)
+    assert cluster.jobs == [(one, tmp_path / f"{one.name}.json", "cpu") for one in work[1:]]
+    assert all(path.exists() for path in paths)
+    go(work, tmp_path, executor=cluster)
+    assert len(cluster.jobs) == 2
+
+
+def test_a_run_that_fails_stops_the_sweep_or_is_noted(spec: Spec, tmp_path: Path) -> None:
+    wild = replace(spec, method=replace(QUICK, learning_rate=1e30, epochs=3))
+    with pytest.raises(FloatingPointError):
+        go([wild, spec], tmp_path)
+    failed: dict[Spec, str] = {}
+    paths = go([wild, spec], tmp_path, failed=failed)
+    assert list(failed) == [wild]
+    assert "lower the learning rate" in failed[wild]
+    assert [path.exists() for path in paths] == [False, True]
+
+
+def test_what_does_not_fit_the_clip_is_refused_before_a_picture_is_read(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("a picture was read")
+
+    monkeypatch.setattr(sweep, "_splits", read)
+    deep = replace(spec, method=replace(ABLATION["full"], instapg_block=8))
+    for ask in (lambda: check([deep]), lambda: run(deep, progress=False)):
+        with pytest.raises(ValueError, match="instapg_block is 8, but prompts enter blocks 0 to 5"):
+            ask()
+    unknown = replace(spec, forget=Target(("moon",)))
+    with pytest.raises(ValueError, match="no domain 'moon'"):
+        check([spec, unknown])
+
+
+def test_a_run_measures_what_the_spec_says(spec: Spec, tiny_clip: FrozenCLIP) -> None:
+    done = run(replace(spec, measure=("validation", "held-out")), progress=False)
+    record = done.record
+    assert "entanglement" not in record["after"]
+    assert "held_out" not in record  # a folder has no such classes
+    assert record["validation"].keys() == {"mem", "for", "h", "selectivity"}
+    assert record["found"]["clip_fingerprint"] == tiny_clip.fingerprint
+    assert record["found"]["learned_numbers"] == sum(
+        value.numel() for value in done.model.state_dict().values()
+    )
+
+
+# The command.
+
+
+@pytest.fixture
+def words(picture_folder: Path, tiny_path: str, tmp_path: Path) -> list[str]:
+    return [
+        "sweep", str(tmp_path / "out"), "--data", f"folder:{picture_folder}", "--clip", tiny_path,
+        "--shots", "1", "--set", "epochs=1", "--seeds", "1", "--forget", "sketch",
+    ]  # fmt: skip
+
+
+def test_each_method_reads_the_settings_it_has(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words += ["--methods", "baseline,zero-shot", "--set", "forget_weight=1,3"]
+    assert main(words) == 0
+    assert "forget_weight" in capsys.readouterr().out
+    found = [read_json(path)["config"]["method"] for path in (tmp_path / "out").glob("*.json")]
+    names = sorted((one["name"], one["settings"].get("forget_weight")) for one in found)
+    assert names == [("baseline", 1.0), ("baseline", 3.0), ("zero-shot", None)]
+    assert main([*words, "--set", "magic=1"]) == 2
+    assert "none of baseline, zero-shot has such a setting" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_refused_at_once(
+    words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def draw(*_: object, **__: object) -> None:
+        raise AssertionError("a picture was read")
+
+    monkeypatch.setattr(sweep, "_splits", draw)
+    for wrong, said in (
+        (["--forget", "nosuch"], "no domain 'nosuch': the domains are clipart, real, sketch"),
+        (["--forget", "real+clipart+sketch"], "cannot forget every domain"),
+        (["--set", "epochs=0"], "epochs=0: epochs must be at least 1"),
+        (["--set", "prompt_tokens=100000"], "prompt_tokens must be at least 1 and at most 512"),
+        (["--methods", "full", "--set", "instapg_block=6"], "instapg_block is 6"),
+        (["--methods", "magic"], "no method 'magic'"),
+        (["--clip", "nosuch.safetensors"], "nosuch.safetensors is missing"),
+        (["--device", "moon"], "say cpu, cuda or mps"),
+    ):
+        assert main([*words, *wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def submitit(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stand-in for submitit, whose cluster runs jobs when they are asked for."""
+    seen = SimpleNamespace(asked={}, cluster=Cluster())
+
+    class AutoExecutor:
+        def __init__(self, folder: Path, cluster: str) -> None:
+            seen.folder, seen.kind = folder, cluster
+
+        def update_parameters(self, **asked: Any) -> None:
+            seen.asked = asked
+
+        def submit(self, *arguments: Any) -> Any:
+            return seen.cluster.submit(*arguments)
+
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=AutoExecutor))
+    return seen
+
+
+def test_slurm_gets_cores_and_memory_and_no_gpu_for_the_cpu(
+    words: list[str], submitit: Any, tmp_path: Path
+) -> None:
+    words += ["--slurm", "long", "--minutes", "30", "--cpus", "6", "--memory", "12"]
+    assert main([*words, "--methods", "baseline"]) == 0
+    assert submitit.kind == "slurm"
+    assert submitit.asked == {
+        "slurm_partition": "long",
+        "timeout_min": 30,
+        "cpus_per_task": 6,
+        "mem_gb": 12,
+    }
+    (job,) = submitit.cluster.jobs
+    assert job[0].method.name == "baseline"
+    assert len(list((tmp_path / "out").glob("*.json"))) == 1
+
+
+def test_slurm_does_not_look_for_the_device_on_the_login_node(
+    words: list[str], submitit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Any] = []
+
+    class NoWork:
+        def submit(self, work: Any, *arguments: Any) -> Any:
+            jobs.append(arguments)
+            return Job(lambda: write_json(arguments[1], fake_record(arguments[0])))
+
+    submitit.cluster = NoWork()
+    assert main([*words, "--slurm", "long", "--device", "cuda:7", "--methods", "baseline"]) == 0
+    assert submitit.asked["gpus_per_node"] == 1
+    assert [job[2] for job in jobs] == ["cuda:7"]
+
+
+def fake_record(spec: Spec) -> dict[str, Any]:
+    percent = {"mem": 50.0, "for": 50.0, "h": 50.0, "selectivity": 0.0}
+    sides = {"kept": {"real": 50.0}, "forgotten": {"sketch": 50.0}}
+    result = {"metrics": percent, "accuracy": {"real": 50.0, "sketch": 50.0}, **sides}
+    return {
+        "schema": 2,
+        "spec": spec.hash,
+        "config": spec.as_dict(),
+        "before": result,
+        "after": result,
+        "found": {"classes": ["car"], "domains": ["real", "sketch"], "clip_fingerprint": "0"},
+        "provenance": {"seconds": math.pi, "device": "a GPU"},
+    }
+
+
+def test_slurm_needs_submitit(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    assert main([*words, "--slurm", "long"]) == 2
+    assert "pip install 'adu-core[cluster]'" in capsys.readouterr().err
+
+
+def test_a_method_from_the_list_can_be_swept_by_name(spec: Spec, tmp_path: Path) -> None:
+    (path,) = go([replace(spec, method=method("zero-shot"))], tmp_path)
+    found = read_json(path)
+    assert json.dumps(found["before"]) == json.dumps(found["after"])
