@@ -47,7 +47,9 @@ def main() -> None:
     for name, values in taken.items():
         ratios = [v / torch for v, torch in zip(values, taken["import torch"], strict=True)]
         limit = f"   (at most {LIMITS[name]})" if name in LIMITS else ""
-        print(f"{name:<16}{statistics.median(values):6.2f} s{statistics.median(ratios):7.2f}{limit}")
+        print(
+            f"{name:<16}{statistics.median(values):6.2f} s{statistics.median(ratios):7.2f}{limit}"
+        )
 
 
 if __name__ == "__main__":

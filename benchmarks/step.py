@@ -24,9 +24,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import adu_core.clip.frozen
-from adu_core.methods.adu.adapter import Adapter
 from adu_core.clip.block import run_block
 from adu_core.clip.load import load_clip
+from adu_core.methods.adu.adapter import Adapter
 from adu_core.methods.adu.method import PAPER, objective
 
 LIMIT, STOCK = 1.35, 1.4  # what we hold ourselves to: at most, at least

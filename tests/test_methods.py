@@ -290,5 +290,5 @@ def test_unknown_names_and_presets_are_refused() -> None:
     with pytest.raises(ValueError, match="no preset 'huge': choose one of mini, paper"):
         method("full", "huge")  # type: ignore[arg-type]
     for wrong in (None, [], {"name": "full"}, {"name": ["full"], "settings": {}}):
-        with pytest.raises(ValueError, match="^here: a method is"):
+        with pytest.raises(ValueError, match=r"^here: a method is"):
             from_dict(wrong, "here")

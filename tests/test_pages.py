@@ -3,15 +3,17 @@
 import ast
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import adu_core
+from adu_core import ABLATION
 from adu_core.cli import COMMANDS, main, parser
-from adu_core.methods import METHODS
+from adu_core.methods import METHODS, from_dict, method
 from adu_core.runs import records, sweep
-from adu_core.runs.records import read_table
+from adu_core.runs.records import read_record, read_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md"))]
@@ -166,3 +168,24 @@ def test_the_tables_of_settings_are_those_of_the_records():
     for gamma in (3, 10, 30):
         values = [f"{h('strength', gamma=gamma, lam=lam):.1f}" for lam in (1, 3, 10)]
         assert f"| γ = {gamma} | {' | '.join(values)} |" in notes
+
+
+def test_the_table_of_defaults_for_small_clips_is_that_of_the_records():
+    notes = (ROOT / "book/design-notes.md").read_text(encoding="utf-8")
+    known = {name: method(name, "mini") for name in ABLATION}
+    first = replace(known["full"], instapg_block=1)
+    for said, wanted in (
+        ("baseline, forget weight 0.3", known["baseline"]),
+        ("instapg, as in the first edition", known["instapg"]),
+        ("ddl, as in the first edition", known["ddl"]),
+        ("full, InstaPG before block 0", known["full"]),
+        ("full, as in the first edition", first),
+    ):
+        cells = []
+        for data in ("world", "pacs"):
+            paths = (ROOT / "book/results/tuning/small" / data).glob("*.json")
+            records = [read_record(path) for path in paths]
+            found = [r for r in records if from_dict(r["config"]["method"], "record") == wanted]
+            assert len(found) == 2
+            cells.append(f"{sum(r['after']['metrics']['h'] for r in found) / 2:.1f}")
+        assert f"| {said} | {' | '.join(cells)} |" in notes

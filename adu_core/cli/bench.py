@@ -71,7 +71,7 @@ def do(arguments: argparse.Namespace) -> None:
     options.check_writable(folder, "--save", folder=True)
     if arguments.json:
         options.check_writable(arguments.json, "--json")
-    clip = options.clip_from(arguments.clip)
+    options.clip_from(arguments.clip)
     preset = options.preset_of(arguments)
 
     from adu_core.data.sources import source_names
@@ -79,22 +79,13 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.methods import method
     from adu_core.runs.bench import bench
     from adu_core.runs.bench_table import as_dict, table
-    from adu_core.runs.spec import Spec
 
     options.check_device(arguments.device)
     known = source_names(arguments.data)
     cases: list[Any] = [case.split("+") for case in arguments.forget or []] or [None]
     targets = [options.target_from(case, arguments.forget_classes, known) for case in cases]
     methods = [method(name, preset) for name in names]
-    template = Spec(
-        methods[0],
-        targets[0],
-        data=arguments.data,
-        clip=clip,
-        shots=arguments.shots,
-        mix=arguments.mix,
-        limit=arguments.limit,
-    )
+    template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
     found = bench(
         template,

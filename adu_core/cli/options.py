@@ -12,6 +12,7 @@ from adu_core.methods import METHODS, Preset
 if TYPE_CHECKING:
     from adu_core.data.target import Target
     from adu_core.methods.base import Method
+    from adu_core.runs.spec import Spec
 
 
 def count(least: int) -> Callable[[str], int]:
@@ -200,3 +201,19 @@ def target_from(
     found = Target(tuple(domains or ()), tuple(classes or ()))
     found.check(class_names, domain_names)
     return found
+
+
+def spec_from(arguments: argparse.Namespace, method: Method, target: Target, **more: Any) -> Spec:
+    """The run that the options of ``add_data`` describe, and ``more`` of its fields."""
+    from adu_core.runs.spec import Spec
+
+    return Spec(
+        method,
+        target,
+        data=arguments.data,
+        clip=clip_from(arguments.clip),
+        shots=arguments.shots,
+        mix=arguments.mix,
+        limit=arguments.limit,
+        **more,
+    )

@@ -76,30 +76,20 @@ def do(arguments: argparse.Namespace) -> None:
         options.check_writable(arguments.json, "--json")
     if folder:
         options.check_writable(folder, "--save", folder=True)
-    clip_name = options.clip_from(arguments.clip)
+    options.clip_from(arguments.clip)
     method, _ = options.method_from(arguments.method, arguments)
 
     from adu_core.data.sources import source_names
     from adu_core.files import write_json
     from adu_core.methods.saved import save_model
     from adu_core.runs import records
-    from adu_core.runs.spec import Spec
     from adu_core.runs.sweep import check, run
 
     options.check_device(arguments.device)
     names = source_names(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
-    spec = Spec(
-        method,
-        target,
-        data=arguments.data,
-        clip=clip_name,
-        shots=arguments.shots,
-        mix=arguments.mix,
-        limit=arguments.limit,
-        seed=arguments.seed,
-        on=arguments.on,
-    )
+    more = {"seed": arguments.seed, "on": arguments.on}
+    spec = options.spec_from(arguments, method, target, **more)
     check([spec], arguments.device)
     if arguments.tune:
         from adu_core.runs.tune import tune

@@ -53,7 +53,7 @@ def do(arguments: argparse.Namespace) -> None:
     """Check everything, run what is missing, print the means."""
     names = options.methods_from(arguments.methods)
     options.check_writable(arguments.folder, "DIR", folder=True)
-    clip = options.clip_from(arguments.clip)
+    options.clip_from(arguments.clip)
     made = [_with_settings(name, arguments) for name in names]
     unknown = [key for key, _ in arguments.set if not any(_has(method, key) for method, _ in made)]
     if unknown:
@@ -61,7 +61,6 @@ def do(arguments: argparse.Namespace) -> None:
 
     from adu_core.data.sources import source_names
     from adu_core.runs import records, sweep
-    from adu_core.runs.spec import Spec
 
     if not arguments.slurm:  # a cluster's login node need not have the device
         options.check_device(arguments.device)
@@ -70,16 +69,7 @@ def do(arguments: argparse.Namespace) -> None:
     targets = [
         options.target_from(case.split("+"), None, (class_names, domain_names)) for case in cases
     ]
-    template = Spec(
-        made[0][0],
-        targets[0],
-        data=arguments.data,
-        clip=clip,
-        shots=arguments.shots,
-        mix=arguments.mix,
-        limit=arguments.limit,
-        on=arguments.on,
-    )
+    template = options.spec_from(arguments, made[0][0], targets[0], on=arguments.on)
     first, last = arguments.first_seed, arguments.first_seed + arguments.seeds
     work = [
         spec

@@ -133,8 +133,10 @@ class DoCo(Steps, Method):
     undo: ClassVar[str] = "load the frozen weights again"
     small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 12})
 
-    learning_rate: float = setting(0.003, "the highest, after one epoch", least=0)
-    forget_weight: float = setting(1.0, "of the correction", least=0)
+    learning_rate: float = setting(
+        0.003, "the highest, after one epoch", least=0, search=(0.001, 0.003, 0.01)
+    )
+    forget_weight: float = setting(1.0, "of the correction", least=0, search=(0.3, 1.0, 3.0, 10.0))
     surgery: bool = setting(True, "where the correction is against L_memorize, mend it")
     hidden: int = setting(64, "width of the discriminator", least=1)
     pace: float = setting(10.0, "the discriminator's learning rate, times the learner's", least=0)

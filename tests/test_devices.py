@@ -1,0 +1,277 @@
+"""Every method on a pretended GPU: no tensor of one device meets one of another."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from fake_cuda import fake_cuda, is_pretended
+from quick import quick
+from torch import Tensor, nn
+
+from adu_core import (
+    ABLATION,
+    METHODS,
+    FrozenCLIP,
+    Model,
+    Splits,
+    Target,
+    Timeline,
+    entanglement,
+    fit,
+    image_features,
+    load_clip,
+    load_model,
+    mmd2,
+    pretrain,
+    save_model,
+    unlearn,
+    world,
+)
+from adu_core.cli import main
+from adu_core.data.target import KINDS
+
+TARGETS = {
+    "domains": Target(("sketch",)),
+    "classes": Target((), ("car",)),
+    "classes in domains": Target(("sketch", "real"), ("car", "house")),
+}
+
+
+@pytest.fixture
+def gpu() -> Any:
+    with fake_cuda():
+        yield
+
+
+@pytest.fixture
+def clip(gpu: None, tiny_path: str) -> FrozenCLIP:
+    return load_clip(tiny_path, device="cuda")
+
+
+# The pretended GPU is as strict as a real one.
+
+
+def cuda(*shape: int) -> Tensor:
+    return torch.ones(*shape).cuda()
+
+
+REFUSED: dict[str, Any] = {
+    "add": lambda: cuda(3) + torch.ones(3),
+    "add the other way round": lambda: torch.ones(3) + cuda(3),
+    "add in place": lambda: torch.ones(3).add_(cuda(3)),
+    "a scalar of the GPU into a CPU tensor": lambda: torch.zeros(3).add_(cuda()),
+    "matmul": lambda: cuda(2, 3) @ torch.ones(3, 2),
+    "linear": lambda: nn.Linear(3, 2).to("cuda")(torch.ones(1, 3)),
+    "linear the other way round": lambda: nn.Linear(3, 2)(cuda(1, 3)),
+    "cat": lambda: torch.cat([cuda(3), torch.ones(3)]),
+    "stack of scalars": lambda: torch.stack([cuda(), torch.ones(())]),
+    "where": lambda: torch.where(cuda(3) > 0, torch.ones(3), cuda(3)),
+    "mask": lambda: torch.arange(3)[cuda(3) > 0],
+    "index of the GPU into a CPU tensor": lambda: torch.arange(3)[torch.zeros(1).long().cuda()],
+    "isin": lambda: torch.isin(torch.arange(3).cuda(), torch.arange(2)),
+    "cross-entropy": lambda: F.cross_entropy(cuda(2, 3), torch.tensor([0, 1])),
+    "equal": lambda: torch.equal(cuda(3), torch.ones(3)),
+    "embedding": lambda: nn.Embedding(3, 2).to("cuda")(torch.tensor([0])),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED)
+def test_two_devices_in_one_operation_are_refused(what: Any, gpu: None) -> None:
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+        what()
+
+
+def test_a_gpu_tensor_is_no_array_and_takes_no_cpu_generator(gpu: None) -> None:
+    for turn in (lambda: cuda(3).numpy(), lambda: np.asarray(cuda(3))):
+        with pytest.raises(TypeError, match="can't convert cuda:0 device type tensor to numpy"):
+            turn()
+    generator = torch.Generator().manual_seed(0)
+    for draw in (
+        lambda: torch.randn(3, generator=generator, device="cuda"),
+        lambda: cuda(3).normal_(generator=generator),
+        lambda: nn.init.xavier_uniform_(cuda(3, 3), generator=generator),
+        lambda: torch.randperm(3, generator=generator, device="cuda"),
+    ):
+        with pytest.raises(RuntimeError, match="Expected a 'cuda' device type for generator"):
+            draw()
+
+
+def test_what_a_gpu_allows_is_allowed(gpu: None) -> None:
+    x = torch.arange(6.0, device="cuda").reshape(2, 3)
+    assert x.device == torch.device("cuda", 0)
+    assert x.is_cuda
+    assert is_pretended(x + torch.tensor(2.0))
+    assert is_pretended(torch.where(x > 2, 0.0, x))
+    assert is_pretended(x[torch.tensor([1, 0])])
+    assert is_pretended(x.new_zeros(3))
+    assert is_pretended(torch.zeros_like(x))
+    assert is_pretended(F.one_hot(x.long(), 6))
+    assert is_pretended(torch.eye(3, device=x.device))
+    assert is_pretended(torch.tensor([1.0]).to(x))
+    assert not is_pretended(x.cpu())
+    assert not is_pretended(x.to("cpu"))
+    assert not is_pretended(torch.zeros(3))
+    assert x.sum().item() == 15
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    into = torch.zeros(2, 3)
+    into.copy_(x)
+    assert into.sum() == 15
+
+
+def test_gradients_are_the_cpus(gpu: None) -> None:
+    def trained(device: str) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        for parameter in model.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator)
+        model.to(device)
+        batch = torch.randn(5, 4, generator=generator).to(device)
+        labels = torch.tensor([0, 1, 2, 0, 1]).to(device)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(model(batch), labels).backward()
+            optimizer.step()
+        return [parameter.detach().cpu() for parameter in model.parameters()]
+
+    for ours, theirs in zip(trained("cuda"), trained("cpu"), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+# The library on it.
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_whole_run_of_every_method(
+    name: str, clip: FrozenCLIP, few: Splits, tmp_path: Path
+) -> None:
+    made = quick(name)
+    goals = [TARGETS[kind] for kind in KINDS if kind in made.kinds]
+    done = unlearn(clip, few, goals[0], made, seed=3, progress=False, measure=("entanglement",))
+    assert done.record["provenance"]["device"] == "a pretended GPU"
+    model = done.model
+    assert isinstance(model, Model)
+    for kept in (*model.parameters(), *model.buffers()):
+        assert is_pretended(kept)
+    assert is_pretended(done.features_before)
+    assert is_pretended(done.features_after)
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path, clip)
+    with torch.no_grad():
+        features = loaded.features(few.test.pictures)
+        assert is_pretended(features)
+        assert torch.equal(features.cpu(), done.features_after.cpu())
+        logits = model.logits(features, few.test.class_names)
+        assert torch.equal(loaded.logits(features, few.test.class_names).cpu(), logits.cpu())
+        model.features(few.test.pictures.cuda())  # pictures may be there already
+    for goal in goals[1:]:
+        fit(clip, few.shots, goal, made, seed=3, validation=few.validation, progress=False)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_comes_out_is_what_the_cpu_gives(
+    name: str, tiny_clip: FrozenCLIP, tiny_path: str, few: Splits
+) -> None:
+    made, goal = quick(name), Target(("sketch",))
+    here, _ = fit(tiny_clip, few.shots, goal, made, seed=3, progress=False)
+    with fake_cuda():
+        clip = load_clip(tiny_path, device="cuda")
+        there, _ = fit(clip, few.shots, goal, made, seed=3, progress=False)
+        state = {key: value.cpu() for key, value in there.state_dict().items()}
+    assert state.keys() == here.state_dict().keys()
+    for key, value in here.state_dict().items():
+        torch.testing.assert_close(state[key], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_training_goes_on_from_a_checkpoint(
+    name: str, clip: FrozenCLIP, few: Splits, tmp_path: Path
+) -> None:
+    file = tmp_path / "training.safetensors"
+
+    def stop(done: int, _: Model) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    arguments = (clip, few.shots, Target(("sketch",)), quick(name))
+    try:
+        fit(*arguments, checkpoint=file, after_epoch=stop, progress=False)
+    except KeyboardInterrupt:
+        assert file.exists()
+    fit(*arguments, checkpoint=file, progress=False)
+
+
+def test_variants_of_the_full_method(clip: FrozenCLIP, few: Splits) -> None:
+    full = replace(ABLATION["full"], epochs=1, prompt_tokens=2)
+    for change in (
+        {"text_tokens": 2},
+        {"surgery": True},
+        {"classifier_hidden": 8},
+        {"instapg_wiring": "each"},
+        {"instapg_wiring": "replace"},
+        {"precision": "bfloat16"},
+        {"balanced": False, "flip": False, "crop": 1.0},
+    ):
+        made = replace(full, **change)  # type: ignore[arg-type]
+        unlearn(clip, few, ["sketch"], made, progress=False, measure=())
+
+
+def test_variants_of_other_methods(clip: FrozenCLIP, few: Splits) -> None:
+    for name, change in (
+        ("gate", {"classifier": "logistic"}),
+        ("gate", {"threshold": 0.3}),
+        ("door", {"classifier": "logistic"}),
+        ("nullspace", {"prototypes": "inverted"}),
+        ("salun", {"loss": "entropy"}),
+        ("doco", {"surgery": False}),
+        ("bbf", {"full_covariance": False}),
+    ):
+        try:
+            made = quick(name, **change)
+        except ValueError as error:
+            pytest.fail(f"{name}: {error}")
+        fit(clip, few.shots, ["sketch"], made, progress=False)
+
+
+def test_a_timeline_and_measures_of_gpu_features(clip: FrozenCLIP, few: Splits) -> None:
+    timeline = Timeline(clip, few.test, ["sketch"])
+    made = quick("full")
+    fit(clip, few.shots, ["sketch"], made, after_epoch=timeline.record, progress=False)
+    timeline.metrics()
+    features = image_features(clip, few.test.pictures)
+    labels, domains = few.test.labels.cuda(), few.test.domains.cuda()
+    here = entanglement(
+        features.cpu(), labels.cpu(), domains.cpu(), few.test.domain_names, bandwidth=0.5
+    )
+    sigma2 = torch.tensor(0.5).cuda()
+    there = entanglement(features, labels, domains, few.test.domain_names, bandwidth=sigma2)
+    assert there == here
+    assert is_pretended(mmd2(features, domains))
+
+
+def test_the_command_line(
+    gpu: None,
+    picture_folder: Path,
+    tiny_path: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--device", "cuda"]
+    words += ["--shots", "2", "--set", "epochs=1", "--forget", "sketch"]
+    assert main(["run", *words, "--save", str(tmp_path / "saved")]) == 0
+    assert "a pretended GPU" in capsys.readouterr().out
+    picture = next(picture_folder.rglob("*.png"))
+    adapter = ["--adapter", str(tmp_path / "saved"), "--device", "cuda"]
+    assert main(["predict", *adapter, str(picture)]) == 0
+    assert main(["sweep", str(tmp_path / "records"), *words, "--seeds", "1"]) == 0
+
+
+def test_pretraining(gpu: None, tmp_path: Path) -> None:
+    pictures = world("pretrain", 2, classes=("car", "cat"), size=20)
+    path = tmp_path / "clip.safetensors"
+    pretrain(pictures, pictures, path, epochs=1, device="cuda", progress=False)
+    assert load_clip(str(path)).picture_size == 20
