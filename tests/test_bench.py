@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
@@ -105,10 +106,12 @@ def test_a_front_has_no_point_that_another_beats() -> None:
 
 def test_the_figure_shows_every_method_and_the_line() -> None:
     rows: Sequence[Row] = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5)]
-    ax = bench_figure(rows).axes[0]
+    figure = bench_figure(rows)
+    ax = figure.axes[0]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["baseline", "gate"]  # type: ignore[union-attr]
     line = ax.lines[0].get_xydata()
     assert (line.sum(axis=1) == 100).all()  # type: ignore[union-attr]
+    plt.close(figure)
 
 
 def test_a_bench_from_the_command_line_goes_on_where_it_stopped(

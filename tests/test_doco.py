@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from adu_core import FrozenCLIP, Splits, load_clip, load_splits
+from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.data.target import Target
 from adu_core.measure.accuracy import accuracies
 from adu_core.methods.base import Task
@@ -186,10 +186,10 @@ def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
 
 def test_it_forgets_a_domain_more_than_the_others() -> None:
     """The mini CLIP is right everywhere; afterwards sketch is far below the mean of the rest."""
-    clip, splits = load_clip("mini"), load_splits("world", size=60, shots=4, seed=51)
+    clip, shots = load_clip("mini"), world("train", 4, seed=51)
     method = replace(DoCo(), **DoCo.small)
-    model = method.fit(Task(clip, splits.shots, Target(("sketch",))))
-    some = splits.validation.subset(torch.arange(0, len(splits.validation), 4))
-    found = accuracies(model, some)
+    model = method.fit(Task(clip, shots, Target(("sketch",))))
+    found = accuracies(model, world("validation", 3))
     rest = sum(value for name, value in found.items() if name != "sketch") / 3
-    assert found["sketch"] < rest - 10
+    print(found)
+    assert found["sketch"] < rest - 15

@@ -211,13 +211,12 @@ def test_a_run_in_bfloat16_learns_what_one_in_float32_does(
     ends = {}
     for precision in ("float32", "bfloat16"):
         made = method(
-            "full",
+            "instapg",
             "mini",
             epochs=5,
             batch_size=8,
             learning_rate=0.05,
             precision=precision,
-            gamma=1.0,
         )
         model, history = fit(tiny_clip, few.shots, ["sketch"], made, progress=False)
         assert history[-1]["total"] < history[0]["total"]

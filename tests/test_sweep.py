@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import adu_core.runs.run
 from adu_core import ABLATION, FrozenCLIP, Spec, Target
 from adu_core.cli import main
 from adu_core.files import read_json, write_json
@@ -223,6 +224,15 @@ def test_a_run_measures_what_the_spec_says(spec: Spec, tiny_clip: FrozenCLIP) ->
     assert record["found"]["learned_numbers"] == sum(
         value.numel() for value in done.model.state_dict().values()
     )
+
+
+def test_the_peak_of_memory_is_each_runs_own(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[str] = []
+    monkeypatch.setattr(adu_core.runs.run, "reset_peak_memory", lambda on: began.append(on.type))
+    go([replace(spec, seed=seed) for seed in range(3)], tmp_path)
+    assert began == ["cpu"] * 3
 
 
 # The command.

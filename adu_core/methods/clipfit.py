@@ -71,13 +71,15 @@ class CLIPFit(Steps, Method):
     source: ClassVar[str] = "Li et al., EMNLP 2024"
     changes: ClassVar[Changes] = "weights"
     undo: ClassVar[str] = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 8, "learning_rate": 0.01})
+    small: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"epochs": 8, "learning_rate": 0.03, "forget_weight": 3.0}
+    )
 
     epochs: int = setting(100, "passes over the shots", least=1, most=10_000)
     learning_rate: float = setting(
-        0.002, "the highest, after one epoch", least=0, search=(0.002, 0.005, 0.01, 0.03)
+        0.002, "the highest, after one epoch", least=0, search=(0.002, 0.01, 0.03, 0.1)
     )
-    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.3, 1.0, 3.0, 10.0))
+    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(1.0, 2.0, 3.0, 5.0))
     lam: float = setting(8.0, "of 1 - cos(text, frozen text)", least=0, search=(0.5, 2.0, 8.0))
 
     def check(self, task: Task) -> None:

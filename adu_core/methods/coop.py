@@ -65,7 +65,7 @@ class CoOp(Steps, Method):
     source: ClassVar[str] = "Zhou et al., IJCV 2022"
     undo: ClassVar[str] = "leave the context out"
     small: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"tokens": 4, "epochs": 12, "learning_rate": 0.1, "forget_weight": 0.3}
+        {"tokens": 4, "views": 2, "epochs": 8, "learning_rate": 0.1, "forget_weight": 0.3}
     )
 
     tokens: int = setting(16, "learned text tokens before the name", least=1, most=512)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.measure.mmd import precise
@@ -40,7 +41,8 @@ class Discriminator(nn.Module):
     def __init__(self, size: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
         self.size = size
-        self.first, self.last = nn.Linear(2 * size, hidden), nn.Linear(hidden, 1)
+        self.first = skip_init(nn.Linear, 2 * size, hidden)
+        self.last = skip_init(nn.Linear, hidden, 1)
         for linear in (self.first, self.last):
             nn.init.xavier_uniform_(linear.weight, generator=generator)
             nn.init.zeros_(linear.bias)
@@ -131,15 +133,21 @@ class DoCo(Steps, Method):
     source: ClassVar[str] = "after Wu et al., arXiv 2405.15304"
     changes: ClassVar[Changes] = "weights"
     undo: ClassVar[str] = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 12})
+    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 6, "learning_rate": 1e-3})
 
+    epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
     learning_rate: float = setting(
-        0.003, "the highest, after one epoch", least=0, search=(0.001, 0.003, 0.01)
+        1e-4, "the highest, after one epoch [choice]", least=0, search=(1e-4, 5e-4, 1e-3, 2e-3)
     )
-    forget_weight: float = setting(1.0, "of the correction", least=0, search=(0.3, 1.0, 3.0, 10.0))
+    forget_weight: float = setting(1.0, "of the correction", least=0, search=(0.3, 1.0, 3.0))
     surgery: bool = setting(True, "where the correction is against L_memorize, mend it")
-    hidden: int = setting(64, "width of the discriminator", least=1)
-    pace: float = setting(10.0, "the discriminator's learning rate, times the learner's", least=0)
+    hidden: int = setting(64, "width of the discriminator", least=1, most=65_536)
+    pace: float = setting(
+        10.0,
+        "the discriminator's learning rate, times the learner's",
+        least=0,
+        search=(3.0, 10.0, 30.0),
+    )
 
     def check(self, task: Task) -> None:
         """Raise ``ValueError`` if there is no other class to take an anchor from."""
@@ -166,9 +174,7 @@ class DoCo(Steps, Method):
             pictures, anchors = features[gone], features[~gone].detach()
             judge = model.discriminator
             right = discrimination(
-                judge(pictures.detach(), own),
-                judge(anchors[None], own[:, None]),
-                paired,
+                judge(pictures.detach(), own), judge(anchors[None], own[:, None]), paired
             )
             correct = correction(judge(pictures, own), paired)
             memorize = losses.memorize(model.logits(features), batch.labels, ~gone)
@@ -176,17 +182,7 @@ class DoCo(Steps, Method):
             return DoCoLosses(total, memorize, correct, right)
 
         def backward(parts: DoCoLosses, learned: list[nn.Parameter]) -> None:  # noqa: ARG001
-            judges, weights = list(model.discriminator.parameters()), list(model.weights)
-            if self.surgery:
-                project_conflict(parts.memorize, self.forget_weight * parts.correct, weights)
-            else:
-                whole = parts.memorize + self.forget_weight * parts.correct
-                for weight, part in zip(weights, torch.autograd.grad(whole, weights), strict=True):
-                    weight.grad = part
-            for weight, part in zip(
-                judges, torch.autograd.grad(parts.discriminate, judges), strict=True
-            ):
-                weight.grad = part
+            _backward(parts, model, self.forget_weight, self.surgery)
 
         groups: list[dict[str, Any]] = [
             {"params": list(model.weights)},
@@ -211,6 +207,21 @@ class DoCo(Steps, Method):
             backward=backward,
         )
         return model.eval()
+
+
+def _backward(parts: DoCoLosses, model: Corrected, forget_weight: float, surgery: bool) -> None:
+    """Each side's gradient of its own losses alone; the learner's conflict-free if ``surgery``."""
+    judge, weights = list(model.discriminator.parameters()), list(model.weights)
+    correct = forget_weight * parts.correct
+    if surgery:
+        project_conflict(parts.memorize, correct, weights)
+    else:
+        for weight, part in zip(
+            weights, torch.autograd.grad(parts.memorize + correct, weights), strict=True
+        ):
+            weight.grad = part
+    for weight, part in zip(judge, torch.autograd.grad(parts.discriminate, judge), strict=True):
+        weight.grad = part
 
 
 def attention_weights(clip: FrozenCLIP) -> tuple[str, ...]:

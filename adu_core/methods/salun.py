@@ -39,11 +39,11 @@ class SalUn(Steps, Method):
     source: ClassVar[str] = "Fan et al., ICLR 2024"
     changes: ClassVar[Changes] = "weights"
     undo: ClassVar[str] = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 1e-3, "epochs": 12})
+    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 1e-3, "epochs": 6})
 
-    epochs: int = setting(10, "passes over the shots", least=1, most=10_000)
+    epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
     learning_rate: float = setting(
-        1e-4, "the highest, after one epoch", least=0, search=(1e-4, 3e-4, 1e-3, 3e-3)
+        1e-4, "the highest, after one epoch [choice]", least=0, search=(1e-4, 5e-4, 1e-3, 2e-3)
     )
     share: float = setting(
         0.5,

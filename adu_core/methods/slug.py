@@ -63,11 +63,13 @@ class SLUG(Method):
     """
 
     keep: float = setting(
-        0.8, "of the retained shots' accuracy", above=0, most=1, search=(0.6, 0.7, 0.8, 0.9, 0.95)
+        0.7, "of the retained shots' accuracy", above=0, most=1, search=(0.6, 0.7, 0.8, 0.9, 0.95)
     )
-    layers: int = setting(3, "of the front that are tried", least=1, search=(1, 2, 3, 6))
+    layers: int = setting(
+        3, "of the front that are tried", least=1, most=10_000, search=(1, 2, 3, 6)
+    )
     longest: float = setting(2.0, "step that is tried, a share of the layer's length", above=0)
-    judged: int = setting(96, "shots of each side that judge a step", least=1)
+    judged: int = setting(48, "shots of each side that judge a step", least=1, most=1_000_000)
 
     name: ClassVar[str] = "slug"
     summary: ClassVar[str] = "one gradient step on one layer"

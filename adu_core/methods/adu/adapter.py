@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from adu_core.clip.frozen import FrozenCLIP, Trace
 from adu_core.data.target import Target, target
@@ -122,7 +123,7 @@ def _classifier(size: int, hidden: int, domains: int, generator: torch.Generator
     widths = [size, hidden, domains] if hidden else [size, domains]
     layers: list[nn.Module] = []
     for width, following in pairwise(widths):
-        linear = nn.Linear(width, following)
+        linear = skip_init(nn.Linear, width, following)
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]

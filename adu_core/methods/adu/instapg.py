@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 #: What becomes of the answers, see ``InstaPG``.
 Wiring = Literal["add", "each", "replace"]
@@ -45,7 +46,10 @@ class InstaPG(nn.Module):
             raise ValueError(f"no wiring {wiring!r}: choose one of {', '.join(get_args(Wiring))}")
         self.block, self.heads, self.wiring = block, heads, wiring
         self.prompt_norm, self.patch_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        self.query, self.key, self.value, self.output = (
+            skip_init(nn.Linear, width, width)
+            for _ in range(4)  # nothing from torch's own chance
+        )
         for linear in (self.query, self.key, self.value, self.output):
             nn.init.xavier_uniform_(linear.weight, generator=generator)
             nn.init.zeros_(linear.bias)
