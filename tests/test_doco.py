@@ -187,9 +187,8 @@ def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
 def test_it_forgets_a_domain_more_than_the_others() -> None:
     """The mini CLIP is right everywhere; afterwards sketch is far below the mean of the rest."""
     clip, shots = load_clip("mini"), world("train", 4, seed=51)
-    method = replace(DoCo(), **DoCo.small)
+    method = replace(DoCo(), epochs=12, learning_rate=0.003)  # few shots: more and longer steps
     model = method.fit(Task(clip, shots, Target(("sketch",))))
     found = accuracies(model, world("validation", 3))
     rest = sum(value for name, value in found.items() if name != "sketch") / 3
-    print(found)
     assert found["sketch"] < rest - 15
