@@ -10,16 +10,9 @@ from torch import Tensor
 from adu_core import FrozenCLIP, Splits, Target, load_clip, load_model, save_model, world
 from adu_core.measure.evaluate import evaluate
 from adu_core.methods.base import Task
-from adu_core.methods.nullspace import (
-    MARGIN,
-    Nullspace,
-    Projected,
-    class_basis,
-    invert,
-    project,
-    share,
-    unproject,
-)
+from adu_core.methods.inversion import invert
+from adu_core.methods.nullspace import MARGIN, Nullspace, Projected, share
+from adu_core.methods.projection import class_basis, project, unproject
 
 CLASSES, DOMAINS = ("car", "house"), ("sketch",)
 THREE = [Target(DOMAINS), Target((), CLASSES), Target(DOMAINS, CLASSES)]

@@ -13,7 +13,8 @@ from adu_core import ABLATION
 from adu_core.cli import COMMANDS, main, parser
 from adu_core.methods import METHODS, from_dict, method
 from adu_core.runs import records, sweep
-from adu_core.runs.records import read_record, read_table
+from adu_core.runs.record import read_record
+from adu_core.runs.records import read_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md"))]

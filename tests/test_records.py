@@ -14,6 +14,8 @@ from adu_core import ABLATION, MINI, Spec, Target, records
 from adu_core.cli import main
 from adu_core.files import read_json, write_json
 from adu_core.methods.zero_shot import ZeroShot
+from adu_core.runs.record import read_record
+from adu_core.runs.record_table import table
 
 DOMAINS = ["real", "painting", "clipart", "sketch"]
 SPEC = Spec(MINI, Target(("sketch",)))
@@ -224,7 +226,7 @@ def test_numbers_that_json_does_not_know_are_refused(word: str, tmp_path: Path) 
     path = write(tmp_path, SPEC, 80, 60)
     path.write_text(path.read_text().replace("80", word, 1))
     with pytest.raises(ValueError, match=rf"{path.name} is not readable as JSON \({word}"):
-        records.read_record(path)
+        read_record(path)
 
 
 def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -297,7 +299,7 @@ def test_tampered_records_are_refused_naming_the_file(
     path = tmp_path / "a record.json"
     write_json(path, values)
     with pytest.raises(ValueError, match=r"a record\.json"):
-        records.read_record(path)
+        read_record(path)
     with pytest.raises(ValueError, match=r"a record\.json"):
         records.read_table(tmp_path)
 
@@ -341,4 +343,4 @@ def test_a_record_without_a_peak_of_memory_is_printed(tmp_path: Path) -> None:
     values["provenance"]["peak_memory_mb"] = None  # Windows does not say
     path = tmp_path / "record.json"
     write_json(path, values)
-    assert records.table(records.read_record(path)).endswith("2 s, cpu")
+    assert table(read_record(path)).endswith("2 s, cpu")

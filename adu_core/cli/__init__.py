@@ -7,7 +7,6 @@ wrong words are answered at once.
 from __future__ import annotations
 
 import argparse
-import atexit
 import gc
 import os
 import sys
@@ -58,9 +57,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 for a bad value (one line says which), 130 for Ctrl-C."""
     arguments = parser().parse_args(words)
     # Importing torch and open_clip builds some million objects that stay to the end. The garbage
-    # collector's usual pace walks them again and again: 2 to 3 of 8 seconds, seen on 2 cores.
+    # collector's usual pace walks them again and again: 1 of 8 seconds, seen on 2 cores.
     gc.set_threshold(100_000, 50, 100)
-    atexit.register(gc.freeze)  # and none of them is to be freed one by one on the way out
     try:
         import_module(f"adu_core.cli.{arguments.command}").do(arguments)
         sys.stdout.flush()

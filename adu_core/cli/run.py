@@ -82,7 +82,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.data.sources import source_names
     from adu_core.files import write_json
     from adu_core.methods.saved import save_model
-    from adu_core.runs import records
+    from adu_core.runs.record_table import said, table
     from adu_core.runs.sweep import check, run
 
     options.check_device(arguments.device)
@@ -96,10 +96,10 @@ def do(arguments: argparse.Namespace) -> None:
 
         kept = folder / "trials" if folder else None
         spec = tune(spec, arguments.trials, folder=kept, device=arguments.device).best
-        print(f"chosen on validation pictures: {records.said(spec.method)}\n")
+        print(f"chosen on validation pictures: {said(spec.method)}\n")
     checkpoint = folder / "training.safetensors" if folder else None
     done = run(spec, arguments.device, checkpoint=checkpoint)
-    print(records.table(done.record))
+    print(table(done.record))
     if arguments.json:
         write_json(arguments.json, done.record)
     if folder:

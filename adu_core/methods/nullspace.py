@@ -28,15 +28,14 @@ from torch import Tensor
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.data.captioning import STYLE_WORDS
 from adu_core.methods.base import Changes, Method, Model, Task
+from adu_core.methods.inversion import invert
+from adu_core.methods.projection import class_basis, project
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
 
 #: A share must exceed the threshold by this much: equal sentences give shares equal but for
 #: rounding, and rounding must not decide [choice].
 MARGIN = 1e-4
-
-#: Sentences whose pictures are synthesised together; a bound on memory [choice].
-TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -185,87 +184,3 @@ def share(clip: FrozenCLIP, features: Tensor, styles: Tensor, chosen: list[int])
     logits = clip.similarity(features, styles.flatten(0, 1))  # (B, D · C)
     by_domain = logits.softmax(1).view(len(features), *styles.shape[:2]).sum(2)  # (B, D)
     return by_domain[:, chosen].sum(1)
-
-
-def class_basis(banks: Tensor, gone: Tensor, protect: float) -> Tensor:
-    """U, orthonormal: what the classes to forget have and the kept ones have not [choice].
-
-    U spans (S + λI)⁻¹ (t_c - m) for each forgotten class c and each bank: t_c is its prototype, m
-    the mean of the kept ones in the same bank, S = (1/n) Σ t tᵀ over all n kept prototypes, and λ
-    is ``protect``. Without m, U would spend itself on what all sentences share and forget less.
-    S turns U away from directions that kept classes use: λ → ∞ turns it nowhere, and for λ → 0 it
-    is orthogonal to all kept prototypes, if anything of the forgotten ones is.
-
-    banks (P, C, E): prototypes of length 1, of P sources (sentences, pictures), in float64
-    gone (C,) bool: which classes to forget; at least one, and not all
-    → (E, min(E, P · forgotten classes)); directions that are there twice leave columns of zeros
-    """
-    kept = banks[:, ~gone]
-    apart = (banks[:, gone] - kept.mean(dim=1, keepdim=True)).flatten(0, 1)
-    kept = kept.flatten(0, 1)
-    energy = kept.T @ kept / len(kept)
-    turned = torch.linalg.solve(energy + protect * torch.eye(len(energy)).to(energy), apart.T)
-    U, sizes, _ = torch.linalg.svd(turned, full_matrices=False)
-    basis: Tensor = U * (sizes > (1e-4 * sizes[0]).clamp(min=1e-6))
-    return basis
-
-
-def project(features: Tensor, basis: Tensor, alpha: float, *, onto: bool = False) -> Tensor:
-    """Take the share α of some directions out: x (I - α U Uᵀ) (arXiv 2512.14113).
-
-    With ``onto`` the basis V is what stays, U all that is orthogonal to it: x (I - α (I - V Vᵀ)).
-    Applied to the rows of the CLIP's final projection W (width, E) it is W ← W (I - α U Uᵀ).
-
-    features (B, E), basis (E, k) with columns orthonormal or zero → (B, E), not of length 1
-    """
-    inside = (features @ basis) @ basis.T
-    return (1 - alpha) * features + alpha * inside if onto else features - alpha * inside
-
-
-def unproject(projected: Tensor, basis: Tensor, alpha: float, *, onto: bool = False) -> Tensor:
-    """The inverse of ``project``, for α < 1: y (I + α / (1 - α) U Uᵀ).
-
-    What α = 1 takes out is gone: a ``ValueError`` says how to undo that.
-    """
-    if not 0 <= alpha < 1:
-        raise ValueError(
-            f"a projection with alpha {alpha} has no inverse: it is undone by leaving it out, "
-            "as the CLIP's own weights never changed"
-        )
-    inside = (projected @ basis) @ basis.T
-    if onto:
-        return (projected - alpha * inside) / (1 - alpha)
-    return projected + alpha / (1 - alpha) * inside
-
-
-def invert(clip: FrozenCLIP, sentences: Tensor, steps: int, seed: int = 0) -> Tensor:
-    """Pictures that the CLIP finds like the sentences: (C, E) → (C, 3, S, S), normalised.
-
-    Adam on the pixels raises the cosine of picture and sentence, from blurred noise, with the
-    picture shifted and mirrored at random in each step, so that shapes win over pixels [choice].
-    No real picture is involved.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    parts = [_invert(clip, part, steps, generator) for part in sentences.split(TOGETHER)]
-    return torch.cat(parts)
-
-
-def _invert(clip: FrozenCLIP, sentences: Tensor, steps: int, generator: torch.Generator) -> Tensor:
-    size, reach = clip.picture_size, max(1, clip.picture_size // 15)
-    noise = 0.5 * torch.randn(len(sentences), 3, 8, 8, generator=generator)
-    pictures = F.interpolate(noise.to(clip.device), size=(size, size), mode="bilinear")
-    pictures.requires_grad_()
-    optimizer = torch.optim.Adam([pictures], lr=0.05)
-    for _ in range(steps):
-        down, right = torch.randint(0, 2 * reach + 1, (2,), generator=generator).tolist()
-        seen = F.pad(pictures, (reach,) * 4, mode="replicate")
-        seen = seen[:, :, down : down + size, right : right + size]
-        if torch.rand((), generator=generator) < 0.5:
-            seen = seen.flip(3)
-        cosines = (clip.encode_image(seen) * sentences).sum(1)
-        optimizer.zero_grad()
-        (-cosines.sum()).backward()
-        optimizer.step()
-        with torch.no_grad():
-            pictures.clamp_(-2, 2)  # about black to white
-    return pictures.detach()

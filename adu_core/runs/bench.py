@@ -12,8 +12,7 @@ import pandas as pd
 from adu_core.data.target import Target
 from adu_core.measure.fronts import confidence_interval
 from adu_core.methods.base import Method
-from adu_core.runs.records import read_record
-from adu_core.runs.run import Record
+from adu_core.runs.record import Record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 from adu_core.runs.tune import Trial, best, best_at, read_trials, trial_specs

@@ -1,4 +1,4 @@
-"""Records of runs: one JSON file each, read back as a table, compared with intervals."""
+"""Many records of runs, read back as a table and compared with intervals."""
 
 from __future__ import annotations
 
@@ -8,110 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from adu_core.files import read_json
 from adu_core.measure.fronts import confidence_interval, for_at_mem, hypervolume
-from adu_core.methods.base import Method
-from adu_core.runs.run import SCHEMA, Record
+from adu_core.runs.record import RESULTS, Record, read_record
 from adu_core.runs.spec import Spec
 
 NAN = float("nan")
-_RESULTS = ("mem", "for", "h", "selectivity")
 #: JSON files that lie beside records and are none.
 COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json"})
-
-
-def read_record(path: str | Path) -> Record:
-    """One record, every value checked; a ``ValueError`` names the file and what is wrong in it."""
-    record = read_json(path)
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise ValueError(f"{path} is not a record of schema {SCHEMA}: make it anew")
-    optional = {"held_out", "validation"}
-    wanted = {"schema", "spec", "config", "before", "after", "found", "provenance"}
-    if not wanted <= record.keys() <= wanted | optional:
-        raise ValueError(f"{path}: a record holds {sorted(wanted)}, not {sorted(record)}")
-    spec = Spec.from_dict(record["config"], path)
-    if record["spec"] != spec.hash:
-        raise ValueError(f"{path}: its config was changed: the hash does not fit")
-    for when in ("before", "after"):
-        _check_result(record[when], f"{path}: {when}")
-    for when in ("before", "after") if "held_out" in record else ():
-        held_out = record["held_out"]
-        if not isinstance(held_out, dict) or held_out.keys() != {"before", "after"}:
-            raise ValueError(f"{path}: held_out must hold before and after")
-        _check_result(held_out[when], f"{path}: held_out: {when}")
-    if "validation" in record:
-        _check_numbers(record["validation"], f"{path}: validation")
-    for part, needed, known in (
-        ("found", {"classes", "domains", "clip_fingerprint"}, _FOUND),
-        ("provenance", {"seconds", "device"}, _PROVENANCE),
-    ):
-        values = record[part]
-        if not isinstance(values, dict) or not needed <= values.keys():
-            raise ValueError(f"{path}: {part} must hold {', '.join(sorted(needed))}")
-        for key, kind in known.items():
-            value = values.get(key)
-            if (value is None and key not in needed) or _is(value, kind):
-                continue
-            raise ValueError(f"{path}: {part}: {key} cannot be {value!r}")
-    domains = set(record["found"]["domains"])
-    for when in ("before", "after"):
-        if record[when]["accuracy"].keys() != domains:
-            raise ValueError(f"{path}: {when}: accuracy must be of {', '.join(sorted(domains))}")
-        for side in ("kept", "forgotten"):
-            if record[when][side].keys() != record["after"][side].keys() or not (
-                record[when][side].keys() <= domains
-            ):
-                raise ValueError(f"{path}: {when}: {side} is of other domains")
-    found: Record = record  # type: ignore[assignment]
-    return found
-
-
-#: What a record holds beside its results: the kinds of the values that are read from it.
-_FOUND: dict[str, type] = {
-    "classes": list,
-    "domains": list,
-    "clip_fingerprint": str,
-    "pictures_fingerprint": str,
-    "shots_fingerprint": str,
-    "learned_numbers": int,
-    "fit_seconds": float,
-}
-_PROVENANCE: dict[str, type] = {"seconds": float, "device": str, "peak_memory_mb": float}
-
-
-def _is(value: Any, kind: type) -> bool:
-    """Whether a JSON value is a text, a number (a whole one for ``int``) or a list of texts."""
-    if kind is list:
-        return isinstance(value, list) and all(isinstance(name, str) for name in value)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def _check_result(result: Any, where: str) -> None:
-    wanted = {"metrics", "accuracy", "kept", "forgotten"}
-    if not isinstance(result, dict) or not wanted <= result.keys() <= wanted | {"entanglement"}:
-        raise ValueError(f"{where} must hold {sorted(wanted)}")
-    for part in wanted:
-        _check_numbers(result[part], f"{where}: {part}")
-    if not set(_RESULTS) <= result["metrics"].keys():
-        raise ValueError(f"{where}: metrics must hold {', '.join(_RESULTS)}")
-    entanglement = result.get("entanglement", {})
-    if not isinstance(entanglement, dict):
-        raise ValueError(f"{where}: entanglement must be an object")
-    flat = {key: value for key, value in entanglement.items() if not isinstance(value, dict)}
-    _check_numbers(flat, f"{where}: entanglement")
-    for key in entanglement.keys() - flat.keys():
-        _check_numbers(entanglement[key], f"{where}: entanglement: {key}")
-
-
-def _check_numbers(values: Any, where: str) -> None:
-    """A JSON object of numbers; null stands for one that is not finite."""
-    if not isinstance(values, dict):
-        raise ValueError(f"{where} must be an object, not {values!r}")
-    for key, value in values.items():
-        if value is not None and not _is(value, float):
-            raise ValueError(f"{where}: {key} must be a number, not {value!r}")
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
@@ -195,11 +98,11 @@ def summary(table: pd.DataFrame, by: list[str] | str = "method") -> pd.DataFrame
     """
     keys = [by] if isinstance(by, str) else by
     _check_alike(table, keys)
-    per_seed = _means(table, [*keys, "seed"], _RESULTS)
+    per_seed = _means(table, [*keys, "seed"], RESULTS)
     rows = []
     for values, group in per_seed.groupby(keys, sort=False, dropna=False):
         row: dict[str, Any] = dict(zip(keys, values, strict=True))
-        for result in _RESULTS:
+        for result in RESULTS:
             row[result], row[f"{result} ±"] = confidence_interval(group[result].tolist())
         rows.append(row | {"seeds": len(group)})
     return pd.DataFrame(rows)
@@ -275,53 +178,6 @@ def fronts(table: pd.DataFrame, mems: tuple[float, ...] = (80.0, 90.0)) -> pd.Da
     found = pd.DataFrame(rows)
     means = found.groupby("method", sort=False).mean(numeric_only=True).reset_index()
     return pd.concat([found, means.assign(forget="mean")], ignore_index=True)
-
-
-def table(record: Record) -> str:
-    """A record as the table that `adu run` prints."""
-    config, before, after = record["config"], record["before"], record["after"]
-    spec = Spec.from_dict(config, "record")
-    lines = [
-        f"{spec.method.name}: forget {spec.forget} "
-        f"({spec.clip[0]}, {spec.data}, seed {spec.seed}, {spec.on} pictures)",
-        "",
-        f"{'accuracy, %':<28}{'before':>9}{'after':>9}",
-    ]
-    for name in record["found"]["domains"]:
-        sides = [("", "kept"), (" (forget)", "forgotten")]
-        there = [(said, side) for said, side in sides if name in after[side]]  # type: ignore[literal-required]
-        for said, side in there:
-            what = f"  {name}{said if spec.forget.kind == 'domains' or said else ' (keep)'}"
-            values = before[side][name], after[side][name]  # type: ignore[literal-required]
-            lines.append(f"{what:<28}{values[0]:>9.1f}{values[1]:>9.1f}")
-    names = {"mem": "Mem, memorized accuracy", "for": "For, forgotten error", "h": "H"}
-    lines += [
-        f"{label:<28}{before['metrics'][key]:>9.1f}{after['metrics'][key]:>9.1f}"
-        for key, label in names.items()
-    ]
-    rows = {
-        "silhouette_class": "silhouette by class",
-        "silhouette_domain": "silhouette by domain",
-        "knn_domain_accuracy": "domain found by k-NN, %",
-        "probe_domain_accuracy": "domain found by probe, %",
-    }
-    if "entanglement" in before and "entanglement" in after:
-        lines.append("")
-        for key, label in rows.items():
-            measured = [result["entanglement"][key] for result in (before, after)]
-            digits = 1 if label.endswith("%") else 3
-            lines.append(f"{label:<28}{measured[0]:>9.{digits}f}{measured[1]:>9.{digits}f}")
-    spent = record["provenance"]
-    peak = spent.get("peak_memory_mb")
-    memory = "" if peak is None else f"{peak} MB, "
-    lines += ["", f"{spent['seconds']:.0f} s, {memory}{spent['device']}"]
-    return "\n".join(lines)
-
-
-def said(method: Method) -> str:
-    """A method with its settings, as a line of text."""
-    settings = method.as_dict()["settings"]
-    return f"{method.name}, " + ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
 def print_report(found: pd.DataFrame, by: list[str]) -> None:

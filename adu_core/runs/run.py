@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -18,29 +18,9 @@ from adu_core.measure.accuracy import predictions
 from adu_core.measure.evaluate import Result, evaluate, result_of
 from adu_core.methods.base import Method, Model, Task
 from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.runs.record import SCHEMA, Record
 from adu_core.runs.spec import Extra, Spec, Split
 from adu_core.train.loop import History, Loop
-
-SCHEMA = 2
-
-
-class Record(TypedDict):
-    """What is kept of a run, as one JSON file.
-
-    spec:     the hash of ``config``, which is the whole ``Spec``
-    found:    what the spec does not say itself: names, fingerprints of CLIP and pictures, how
-              many numbers the model holds, how long fitting took
-    """
-
-    schema: int
-    spec: str
-    config: dict[str, Any]
-    before: Result
-    after: Result
-    held_out: NotRequired[dict[str, Result]]
-    validation: NotRequired[dict[str, float]]
-    found: dict[str, Any]
-    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from adu_core.data.target import Target
 from adu_core.files import write_json
 from adu_core.measure.evaluate import Result, evaluate
 from adu_core.methods.base import Method, Task
-from adu_core.runs.records import read_record
+from adu_core.runs.record import read_record
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
 

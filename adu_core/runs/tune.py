@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from adu_core.data.target import Target
 from adu_core.methods.base import Method
-from adu_core.runs.records import read_record
+from adu_core.runs.record import read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 
