@@ -11,6 +11,7 @@ from PIL import Image
 
 from adu_core.cli import COMMANDS, main, options, parser
 from adu_core.cli import world as world_command
+from adu_core.clip.named import clip_from
 from adu_core.methods import METHODS
 
 RESULT = {"metrics", "accuracy", "kept", "forgotten", "entanglement"}
@@ -221,13 +222,13 @@ def test_places_are_tried_and_left_as_they_were(tmp_path: Path) -> None:
     ],
 )
 def test_a_clip_in_words(text: str, found: tuple[str, str | None]) -> None:
-    assert options.clip_from(text) == found
+    assert clip_from(text) == found
 
 
 @pytest.mark.parametrize("text", ["ViT-B-16", "ViT-B-16:", "moon"])
 def test_a_clip_without_weights_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="names no weights: say"):
-        options.clip_from(text)
+        clip_from(text)
 
 
 @pytest.fixture

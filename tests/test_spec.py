@@ -26,6 +26,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "seed": {"seed": 1},
     "on": {"on": "validation"},
     "measure": {"measure": ()},
+    "labels": {"labels": "wrong:0.2"},
 }
 
 

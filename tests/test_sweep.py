@@ -5,23 +5,29 @@ import json
 import math
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import adu_core.runs.run
-from adu_core import ABLATION, FrozenCLIP, Spec, Target
+from adu_core import ABLATION, FrozenCLIP, Spec, Target, records
 from adu_core.cli import main
 from adu_core.files import read_json, write_json
 from adu_core.methods import method
 from adu_core.methods.zero_shot import ZeroShot
 from adu_core.runs import sweep
-from adu_core.runs.sweep import check, run, specs
+from adu_core.runs.grid import specs
+from adu_core.runs.sweep import check, run
 
 QUICK = replace(ABLATION["baseline"], epochs=1, prompt_tokens=2)
 
@@ -159,7 +165,7 @@ def test_several_processes_give_the_records_of_one(
 
 
 class Cluster:
-    """What a sweep knows of submitit's executors: ``submit``, and ``result`` of what it gives."""
+    """What a sweep knows of submitit: ``submit`` and, of jobs, ``done`` and ``result``."""
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Any, ...]] = []
@@ -170,10 +176,14 @@ class Cluster:
 
 
 class Job:
-    """A job that runs when it is asked for its result."""
+    """A job that runs when it is asked for its result, and is done when asked twice."""
 
     def __init__(self, result: Callable[[], Any]) -> None:
-        self.result = result
+        self.result, self.asked = result, 0
+
+    def done(self) -> bool:
+        self.asked += 1
+        return self.asked > 1
 
 
 def test_an_executor_gets_the_specs_that_are_missing(spec: Spec, tmp_path: Path) -> None:
@@ -187,15 +197,74 @@ def test_an_executor_gets_the_specs_that_are_missing(spec: Spec, tmp_path: Path)
     assert len(cluster.jobs) == 2
 
 
-def test_a_run_that_fails_stops_the_sweep_or_is_noted(spec: Spec, tmp_path: Path) -> None:
+def test_a_run_that_fails_is_recorded_and_stops_no_other(spec: Spec, tmp_path: Path) -> None:
     wild = replace(spec, method=replace(QUICK, learning_rate=1e30, epochs=3))
-    with pytest.raises(FloatingPointError):
+    with pytest.raises(ValueError, match=r"1 of 2 runs failed: .*lower the learning rate"):
         go([wild, spec], tmp_path)
+    note = tmp_path / f"{wild.name}.failed.json"
+    assert Spec.from_dict(read_json(note)["config"], note) == wild
+    assert "FloatingPointError: the loss became" in read_json(note)["error"]
+    assert len(records.read_table(tmp_path)) == 1  # what failed is no record
     failed: dict[Spec, str] = {}
     paths = go([wild, spec], tmp_path, failed=failed)
     assert list(failed) == [wild]
-    assert "lower the learning rate" in failed[wild]
     assert [path.exists() for path in paths] == [False, True]
+
+
+def test_what_failed_is_tried_again_and_its_note_goes(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    failed: dict[Spec, str] = {}
+    with monkeypatch.context() as patched:
+        patched.setattr(sweep, "run_spec", full)
+        go([spec], tmp_path, failed=failed)
+    assert failed == {spec: "OSError: no space left on device"}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{spec.name}.failed.json"]
+    go([spec], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{spec.name}.json"]
+
+
+def test_a_killed_process_is_a_failed_run(spec: Spec, tmp_path: Path) -> None:
+    class Died:
+        def submit(self, *_: object) -> Future[None]:
+            future: Future[None] = Future()
+            future.set_exception(BrokenProcessPool("a child process terminated abruptly"))
+            return future
+
+    failed: dict[Spec, str] = {}
+    go([spec], tmp_path, executor=Died(), failed=failed)
+    assert "killed, perhaps for want of memory" in failed[spec]
+
+
+def test_the_device_is_asked_for_where_the_run_is(spec: Spec, tmp_path: Path) -> None:
+    failed: dict[Spec, str] = {}
+    go([spec], tmp_path, device="cuda", failed=failed, executor=Cluster())
+    if not torch.cuda.is_available():
+        assert "device cuda does not work here" in failed[spec]
+
+
+def test_a_real_dask_cluster_whose_worker_is_killed_does_all_runs(
+    spec: Spec, tmp_path: Path
+) -> None:
+    distributed: Any = pytest.importorskip("distributed")
+    work = [replace(spec, seed=seed) for seed in range(3)]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as executor,
+    ):
+        pids = client.run(os.getpid)
+        timer = threading.Timer(2.0, os.kill, (min(pids.values()), signal.SIGTERM))
+        timer.start()
+        paths = go(work, tmp_path, executor=executor)
+        timer.join()
+        assert client.run(os.getpid) != pids
+    assert [path.exists() for path in paths] == [True] * 3
 
 
 def test_what_does_not_fit_the_clip_is_refused_before_a_picture_is_read(

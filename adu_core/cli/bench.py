@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
+from adu_core.clip.named import clip_from
+from adu_core.device import check_device
 from adu_core.methods import METHODS
 
 SUMMARY = "all methods on the same pictures, tuned alike, in one table"
@@ -71,7 +73,7 @@ def do(arguments: argparse.Namespace) -> None:
     options.check_writable(folder, "--save", folder=True)
     if arguments.json:
         options.check_writable(arguments.json, "--json")
-    options.clip_from(arguments.clip)
+    clip_from(arguments.clip)
     preset = options.preset_of(arguments)
 
     from adu_core.data.sources import source_names
@@ -80,7 +82,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.runs.bench import bench
     from adu_core.runs.bench_table import as_dict, table
 
-    options.check_device(arguments.device)
+    check_device(arguments.device)
     known = source_names(arguments.data)
     cases: list[Any] = [case.split("+") for case in arguments.forget or []] or [None]
     targets = [options.target_from(case, arguments.forget_classes, known) for case in cases]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adu_core.clip.named import clip_from
 from adu_core.methods import METHODS, Preset
 
 if TYPE_CHECKING:
@@ -92,18 +94,6 @@ def add_on(command: argparse.ArgumentParser) -> None:
     )
 
 
-def check_device(name: str) -> None:
-    """Raise ``ValueError`` if the device does not work here."""
-    import torch
-
-    if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
-        raise ValueError(f"--device {name}: say cpu, cuda or mps")
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"--device {name} does not work here: {error}") from None
-
-
 def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None:
     """Raise ``ValueError`` now if the result could not be written later; leaves nothing behind."""
     import tempfile
@@ -127,20 +117,6 @@ def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None
     finally:
         for part in reversed(made):
             part.rmdir()
-
-
-def clip_from(text: str) -> tuple[str, str | None]:
-    r"""``NAME[:PRETRAINED]`` or a path, as the arguments of ``load_clip``.
-
-    A drive letter's colon (``C:\clips\mine.safetensors``) is part of a path.
-    """
-    name, colon, pretrained = text.partition(":")
-    is_drive = len(name) == 1 and name.isalpha()
-    if text == "mini" or (text.endswith(".safetensors") and (not colon or is_drive)):
-        return text, None
-    if not pretrained:
-        raise ValueError(f"--clip {text} names no weights: say {text}:openai or {text}:PATH")
-    return name, pretrained
 
 
 def preset_of(arguments: argparse.Namespace) -> Preset:
@@ -217,3 +193,57 @@ def spec_from(arguments: argparse.Namespace, method: Method, target: Target, **m
         limit=arguments.limit,
         **more,
     )
+
+
+def add_machines(command: argparse.ArgumentParser) -> None:
+    """Where runs go; none of it changes a result."""
+    command.add_argument("--processes", type=count(1), default=1, help="runs at a time (1)")
+    slurm = command.add_argument_group("a SLURM cluster, by submitit")
+    slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")
+    slurm.add_argument("--minutes", type=count(1), default=240, help="of a job (240)")
+    slurm.add_argument("--cpus", type=count(1), default=4, help="of a job (4)")
+    slurm.add_argument("--gpus", type=count(0), help="of a job (1, or none for --device cpu)")
+    slurm.add_argument("--memory", type=count(1), default=16, help="of a job, in GB (16)")
+    dask = command.add_argument_group("any other cluster, by Dask")
+    dask.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="send the runs to this scheduler; its workers, of one thread each, must see DIR",
+    )
+
+
+@contextlib.contextmanager
+def executor_from(arguments: argparse.Namespace) -> Iterator[Any]:
+    """Who runs what ``add_machines`` asked for: None for this machine."""
+    if arguments.slurm and arguments.dask:
+        raise ValueError("--slurm and --dask: say one of them")
+    if arguments.slurm:
+        yield _slurm(arguments)
+    elif arguments.dask:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise ImportError("--dask needs Dask: pip install 'adu-core[cluster]'") from None
+        connect: Any = Client  # Dask ships no types for it
+        with connect(arguments.dask) as client, client.get_executor() as executor:
+            yield executor
+    else:
+        yield None
+
+
+def _slurm(arguments: argparse.Namespace) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
+    executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
+    gpus = int(arguments.device != "cpu") if arguments.gpus is None else arguments.gpus
+    executor.update_parameters(
+        slurm_partition=arguments.slurm,
+        timeout_min=arguments.minutes,
+        cpus_per_task=arguments.cpus,
+        mem_gb=arguments.memory,
+        # Left out if there are to be none: a cluster without GPUs refuses to be asked for none.
+        **({"gpus_per_node": gpus} if gpus else {}),
+    )
+    return executor

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from adu_core.cli import options
+from adu_core.clip.named import clip_from
+from adu_core.device import check_device
 
 SUMMARY = "name what is in pictures, before and after unlearning"
 EXAMPLES = "example:\n  adu predict --adapter runs/first picture.jpg\n"
@@ -30,11 +31,11 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.measure.accuracy import class_logits, image_features
     from adu_core.methods.saved import load_model, read_about
 
-    options.check_device(arguments.device)
+    check_device(arguments.device)
     about = read_about(arguments.adapter)
     name, pretrained = about.clip_name, about.pretrained
     if arguments.clip:
-        name, pretrained = options.clip_from(arguments.clip)
+        name, pretrained = clip_from(arguments.clip)
     clip = load_clip(name, pretrained, arguments.device)
     model = load_model(arguments.adapter, clip)
     pictures = torch.stack([read_picture(path, clip.preprocess) for path in arguments.pictures])

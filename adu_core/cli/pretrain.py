@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
+from adu_core.device import check_device
 
 SUMMARY = "train a small CLIP from nothing"
 EXAMPLES = """\
@@ -53,7 +54,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.files import read_json
     from adu_core.runs.pretrain import pretrain
 
-    options.check_device(arguments.device)
+    check_device(arguments.device)
     mini_config(arguments.size)
     source_names(arguments.data)
     epochs, count = arguments.epochs, arguments.pictures

@@ -17,6 +17,8 @@ import argparse
 from pathlib import Path
 
 from adu_core.cli import options
+from adu_core.clip.named import clip_from
+from adu_core.device import check_device
 from adu_core.methods import METHODS
 
 SUMMARY = "forget a domain; print before and after"
@@ -76,7 +78,7 @@ def do(arguments: argparse.Namespace) -> None:
         options.check_writable(arguments.json, "--json")
     if folder:
         options.check_writable(folder, "--save", folder=True)
-    options.clip_from(arguments.clip)
+    clip_from(arguments.clip)
     method, _ = options.method_from(arguments.method, arguments)
 
     from adu_core.data.sources import source_names
@@ -85,7 +87,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.runs.record_table import said, table
     from adu_core.runs.sweep import check, run
 
-    options.check_device(arguments.device)
+    check_device(arguments.device)
     names = source_names(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
     more = {"seed": arguments.seed, "on": arguments.on}

@@ -1,28 +1,47 @@
 """Many runs.
 
-Every combination of methods, domains, seeds and settings, one record each. A sweep that was
-stopped goes on where it was: a run whose record is there is not run again.
+Every combination of methods, forgotten domains, seeds and settings, one JSON record each in DIR:
+as the options say, or as a YAML file does (--grid FILE, or grid.yml in DIR). Runs again where it
+was interrupted: records that are there are kept. A run that fails stops no other.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
+from adu_core.clip.named import clip_from
+from adu_core.device import check_device
 
-SUMMARY = "many runs, in parallel, one record each; goes on where it stopped"
+if TYPE_CHECKING:
+    from adu_core.runs.grid import Grid
+    from adu_core.runs.spec import Spec
+
+SUMMARY = "many runs, in parallel or on a cluster"
 EXAMPLES = """\
 examples:
-  adu sweep runs/ablation --seeds 5 --processes 2
-  adu sweep runs/front --set forget_weight=0.3,1,3,10 --seeds 3 --on validation
+  adu sweep runs/ablation --seeds 3 --processes 4
+  adu sweep runs/fronts --set forget_weight=0.3,1,3 --set epochs=12
+  adu sweep runs/pairs --forget sketch+clipart --forget real+painting
+  adu sweep runs/strength --grid strength.yml --dry-run
+  adu sweep runs/all --slurm gpu --device cuda --minutes 60
+  adu sweep runs/all --dask tcp://scheduler:8786
+
+A grid file holds what is varied; every list is, in all combinations:
+  methods: [baseline, full]
+  forget: 2               # all pairs of domains; or each, or [sketch, real+painting]
+  seeds: 3
+  shots: [1, 2, 4, 8]
+  set: {epochs: 12, gamma: [1, 3, 10]}
 """
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("folder", metavar="DIR", help="where the records go")
+    command.add_argument("--grid", metavar="FILE", help="a YAML file that says what is run")
     options.add_data(command)
     options.add_settings(command)
     options.add_on(command)
@@ -41,87 +60,109 @@ def add(command: argparse.ArgumentParser) -> None:
     count = options.count
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
     command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
-    command.add_argument("--processes", type=count(1), default=1, help="runs at a time (1)")
-    slurm = command.add_argument_group("a SLURM cluster, by submitit")
-    slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")
-    slurm.add_argument("--minutes", type=count(1), default=240, help="of a job (240)")
-    slurm.add_argument("--cpus", type=count(1), default=4, help="of a job (4)")
-    slurm.add_argument("--memory", type=count(1), default=16, help="of a job, in GB (16)")
+    command.add_argument("--dry-run", action="store_true", help="say what would be run, and go")
+    options.add_machines(command)
 
 
 def do(arguments: argparse.Namespace) -> None:
     """Check everything, run what is missing, print the means."""
-    names = options.methods_from(arguments.methods)
+    grids = _grids(arguments)
     options.check_writable(arguments.folder, "DIR", folder=True)
-    options.clip_from(arguments.clip)
-    made = [_with_settings(name, arguments) for name in names]
-    unknown = [key for key, _ in arguments.set if not any(_has(method, key) for method, _ in made)]
-    if unknown:
-        raise ValueError(f"--set {unknown[0]}: none of {', '.join(names)} has such a setting")
 
     from adu_core.data.sources import source_names
     from adu_core.runs import records, sweep
+    from adu_core.runs.forecast import forecast
 
-    if not arguments.slurm:  # a cluster's login node need not have the device
-        options.check_device(arguments.device)
-    class_names, domain_names = source_names(arguments.data)
-    cases = arguments.forget or list(domain_names)
-    targets = [
-        options.target_from(case.split("+"), None, (class_names, domain_names)) for case in cases
+    far = bool(arguments.slurm or arguments.dask)
+    if not far:  # a cluster's login node need not have the device
+        check_device(arguments.device)
+    work = [spec for grid in grids for spec in grid.specs(source_names(grid.data))]
+    work = list(dict.fromkeys(work))
+    if arguments.dry_run:
+        print(forecast(work, arguments.folder, arguments.processes))
+        return
+    if not far:
+        sweep.check(work, arguments.device)
+    failed: dict[Spec, str] = {}
+    with options.executor_from(arguments) as executor:
+        paths = sweep.sweep(
+            work,
+            arguments.folder,
+            processes=arguments.processes,
+            device=arguments.device,
+            executor=executor,
+            failed=failed,
+        )
+    done = [
+        path for spec, path in zip(dict.fromkeys(work), paths, strict=True) if spec not in failed
     ]
-    template = options.spec_from(arguments, made[0][0], targets[0], on=arguments.on)
-    first, last = arguments.first_seed, arguments.first_seed + arguments.seeds
-    work = [
-        spec
-        for method, grid in made  # each method reads the words of --set its own way
-        for spec in sweep.specs(
-            template, methods=[method], forget=targets, seeds=range(first, last), grid=grid
+    if done:
+        records.print_report(records.read_table(done), ["method", *varied(grids)])
+    if failed:
+        print("\nfailed (a later sweep tries them again):")
+        for spec, error in failed.items():
+            print(f"  {spec.name}: {error}")
+        raise ValueError(f"{len(failed)} of {len(work)} runs failed")
+
+
+def _grids(arguments: argparse.Namespace) -> list[Grid]:
+    """The grids of the file, or the one that the options describe."""
+    from adu_core.runs.grid import GRID, Grid, read_grids
+
+    beside = Path(arguments.folder) / GRID
+    said = [f"--{name.replace('_', '-')}" for name in _SAID if _differs(arguments, name)]
+    if arguments.grid or (beside.is_file() and not said):
+        file = arguments.grid or beside
+        if said:
+            raise ValueError(f"{said[0]} is to be said in {file}, which holds the whole grid")
+        return read_grids(file)
+    clip = clip_from(arguments.clip)
+    names = options.methods_from(arguments.methods)
+    first = arguments.first_seed
+    return [
+        Grid(
+            methods=names,
+            set={key: text.split(",") for key, text in arguments.set},
+            preset=arguments.preset,
+            forget=arguments.forget or ("each",),
+            seeds=range(first, first + arguments.seeds),
+            data=arguments.data,
+            clip=clip,
+            shots=[arguments.shots],
+            mix=[arguments.mix],
+            limit=arguments.limit,
+            on=arguments.on,
         )
     ]
-    for spec in work:
-        spec.method.check_kind(spec.forget.kind)
-    executor = None
-    if arguments.slurm:
-        executor = _slurm(arguments)
-    else:
-        sweep.check(work, arguments.device)
-    paths = sweep.sweep(
-        work,
-        arguments.folder,
-        processes=arguments.processes,
-        device=arguments.device,
-        executor=executor,
-    )
-    varied = dict.fromkeys(key for _, grid in made for key in grid)
-    records.print_report(records.read_table(paths), ["method", *varied])
 
 
-def _has(method: Any, key: str) -> bool:
-    return key in method.as_dict()["settings"]
+#: The options that a grid file says in their place, with what they are if nothing is said.
+_SAID: dict[str, Any] = {
+    "data": "world",
+    "clip": "mini",
+    "shots": 8,
+    "limit": None,
+    "mix": 0.5,
+    "preset": None,
+    "set": [],
+    "on": "test",
+    "methods": ["baseline", "instapg", "ddl", "full"],
+    "forget": None,
+    "seeds": 3,
+    "first_seed": 0,
+}
 
 
-def _with_settings(name: str, arguments: argparse.Namespace) -> tuple[Any, dict[str, list[Any]]]:
-    """The method, with those of ``--set`` that it has; another of the methods may have the rest."""
-    from adu_core.methods import method
-
-    bare = method(name, options.preset_of(arguments))
-    own = [(key, text) for key, text in arguments.set if _has(bare, key)]
-    some = argparse.Namespace(**{**vars(arguments), "set": own})
-    return options.method_from(name, some, several=True)
+def _differs(arguments: argparse.Namespace, name: str) -> bool:
+    return bool(getattr(arguments, name) != _SAID[name])
 
 
-def _slurm(arguments: argparse.Namespace) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
-    executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
-    executor.update_parameters(
-        slurm_partition=arguments.slurm,
-        timeout_min=arguments.minutes,
-        cpus_per_task=arguments.cpus,
-        mem_gb=arguments.memory,
-        # Left out for the CPU: a cluster without GPUs refuses to be asked for none.
-        **({} if arguments.device == "cpu" else {"gpus_per_node": 1}),
-    )
-    return executor
+def varied(grids: list[Grid]) -> list[str]:
+    """The columns of a report by which the grids' runs differ, beside method, target and seed."""
+    found: dict[str, None] = {}
+    for grid in grids:
+        for name in ("shots", "mix", "labels"):
+            if len(set(getattr(grid, name))) > 1:
+                found[name] = None
+        found |= dict.fromkeys(key for key, values in (grid.set or {}).items() if len(values) > 1)
+    return list(found)

@@ -28,11 +28,14 @@ class Task:
 
     shots: the few training pictures; a model that is loaded from disk is made for names alone,
            with no picture among them
+    known: (N,) bool over the shots, what is to be forgotten, where the labels of the shots do not
+           say so, as those of a placebo do not
     """
 
     clip: FrozenCLIP
     shots: DomainDataset
     target: Target
+    known: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.target.check(self.shots.class_names, self.shots.domain_names)
@@ -40,7 +43,7 @@ class Task:
     @cached_property
     def forgotten(self) -> Tensor:
         """(N,) bool over the shots: what is to be forgotten."""
-        return self.target.mask(self.shots)
+        return self.target.mask(self.shots) if self.known is None else self.known
 
     @classmethod
     def of_names(

@@ -24,12 +24,12 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     ``trials``, which a search for settings leaves behind: name that folder to read them.
 
     Columns: forget (joined by "+"), method, seed, data, clip (with its weights, where it has a
-    choice), clip_fingerprint, on, mix, shots, limit, pictures (the fingerprint of those measured),
-    every setting of the methods (epochs, forget_weight, …), mem,
-    for, h and selectivity after unlearning and, as mem_before …, before it, as mem_held_out …, on
-    held-out classes, as mem_validation …, on validation pictures, accuracy of each domain after as
-    ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
-    entanglement measures with ``.before`` and ``.after``.
+    choice), clip_fingerprint, on, mix, shots, limit, labels (what was told of the shots'
+    domains), pictures (the fingerprint of those measured), every setting of the methods (epochs,
+    forget_weight, …), mem, for, h and selectivity after unlearning and, as mem_before …, before
+    it, as mem_held_out …, on held-out classes, as mem_validation …, on validation pictures,
+    accuracy of each domain after as ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds,
+    peak_memory_mb, and the entanglement measures with ``.before`` and ``.after``.
     """
     if isinstance(paths, str | Path):
         root = Path(paths)
@@ -41,12 +41,13 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
 
 
 def _within(root: Path) -> list[Path]:
-    """The records in a folder; a file whose name begins with a dot was left half written."""
+    """The records in a folder, not what failed; a name with a dot first was left half written."""
     return [
         path
         for path in sorted(root.rglob("*.json"))
         if path.name not in COMPANIONS
         and not path.name.startswith(".")
+        and not path.name.endswith(".failed.json")
         and "trials" not in path.relative_to(root).parts[:-1]
     ]
 
@@ -60,6 +61,7 @@ def _row(record: Record) -> dict[str, Any]:
         "clip": ":".join(filter(None, (config["clip"]["name"], config["clip"]["pretrained"]))),
         "clip_fingerprint": found["clip_fingerprint"],
         **{key: config[key] for key in ("seed", "data", "on", "mix", "shots", "limit")},
+        "labels": config.get("labels", "true"),
         "pictures": found.get("pictures_fingerprint"),
         **{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()},
         **record["after"]["metrics"],
@@ -116,7 +118,7 @@ def _means(table: pd.DataFrame, keys: list[str], columns: Iterable[str]) -> pd.D
 
 
 #: What runs must have in common to be pooled or compared, unless a report is by it.
-_ALIKE = ("pictures", "clip", "clip_fingerprint", "shots", "mix", "on")
+_ALIKE = ("pictures", "clip", "clip_fingerprint", "shots", "mix", "labels", "on")
 
 
 def _check_alike(table: pd.DataFrame, keys: list[str]) -> None:

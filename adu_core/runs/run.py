@@ -18,6 +18,7 @@ from adu_core.measure.accuracy import predictions
 from adu_core.measure.evaluate import Result, evaluate, result_of
 from adu_core.methods.base import Method, Model, Task
 from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.runs.labels import told
 from adu_core.runs.record import SCHEMA, Record
 from adu_core.runs.spec import Extra, Spec, Split
 from adu_core.train.loop import History, Loop
@@ -96,8 +97,7 @@ def unlearn(
     pictures = splits.test if on == "test" else splits.validation
     asked = target(forget)
     asked.mask(pictures)  # a wrong name is said now, not after the work
-    task = Task(clip, splits.shots, asked)
-    method.check(task)
+    method.check(Task(clip, splits.shots, asked))
     fingerprint = pictures.fingerprint()
     if spec is None:
         spec = Spec(
@@ -117,6 +117,7 @@ def unlearn(
     if before:  # a measurement handed in may have had another target in mind
         again, _ = evaluate(clip, pictures, asked, entangled=False, features=features_before)
         result_before = {**result_before, **again}
+    task = told(clip, splits.shots, asked, spec.labels, seed)
     run = Loop(progress=progress, checkpoint=checkpoint)
     fitting = time.perf_counter()
     model = method.fit(task, seed, run)

@@ -30,6 +30,7 @@ class Spec:
     limit:   measure on at most so many of a folder's pictures per class and domain
     on:      the pictures that are measured
     measure: what is measured beside accuracy
+    labels:  what the method is told of the shots' domains, see ``adu_core.runs.labels.told``
     """
 
     method: Method
@@ -42,6 +43,7 @@ class Spec:
     seed: int = 0
     on: Split = "test"
     measure: tuple[Extra, ...] = ("entanglement",)
+    labels: str = "true"
 
     def __post_init__(self) -> None:
         for name, least in (("shots", 1), ("limit", 1), ("seed", 0)):
@@ -53,6 +55,7 @@ class Spec:
         mix: Any = self.mix
         if isinstance(mix, bool) or not isinstance(mix, int | float) or not 0 <= mix <= 0.5:
             raise ValueError(f"mix must be from 0 to 0.5, not {self.mix!r}")
+        check_labels(self.labels)
         if self.on not in get_args(Split):
             raise ValueError(f"on must be one of {', '.join(get_args(Split))}, not {self.on!r}")
         unknown = [extra for extra in self.measure if extra not in get_args(Extra)]
@@ -77,13 +80,15 @@ class Spec:
                 **flat,
             }
         )
+        if self.labels != "true":  # what is left out by default keeps the hashes of old records
+            values["labels"] = self.labels
         return values
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> Spec:
         """What ``as_dict`` gave; a ``ValueError`` naming ``where`` if it is another thing."""
         wanted = {each.name for each in fields(cls)}
-        if not isinstance(values, dict) or values.keys() != wanted:
+        if not isinstance(values, dict) or values.keys() | {"labels"} != wanted:
             raise ValueError(f"{where}: a run's config must hold {', '.join(sorted(wanted))}")
         clip, measure = values["clip"], values["measure"]
         if (
@@ -93,8 +98,10 @@ class Spec:
             or not isinstance(clip["pretrained"], str | None)
         ):
             raise ValueError(f"{where}: clip must be {{'name': …, 'pretrained': …}}, not {clip!r}")
-        if not isinstance(values["data"], str) or not isinstance(measure, list):
-            raise ValueError(f"{where}: data must be a text and measure a list")
+        labels = values.get("labels", "true")
+        texts = isinstance(values["data"], str) and isinstance(labels, str)
+        if not texts or not isinstance(measure, list):
+            raise ValueError(f"{where}: data and labels must be texts and measure a list")
         mix = values["mix"]
         if (mix is None) == (values["data"] == "world"):
             raise ValueError(f"{where}: mix is a number for the world and null elsewhere")
@@ -106,6 +113,7 @@ class Spec:
                 clip=(clip["name"], clip["pretrained"]),
                 mix=0.5 if mix is None else mix,
                 measure=tuple(measure),
+                labels=labels,
                 **{key: values[key] for key in ("shots", "limit", "seed", "on")},
             )
         except ValueError as error:
@@ -122,3 +130,19 @@ class Spec:
         """What the record's file is called: readable first, then what tells it from all others."""
         forget = re.sub(r"[^\w.+]+", "_", str(self.forget).replace(", ", "+"))
         return f"{forget[:80]}-{self.method.name}-seed{self.seed}-{self.hash[:8]}"
+
+
+def check_labels(labels: str) -> None:
+    """Raise ``ValueError`` unless ``labels`` is a way that ``adu_core.runs.labels`` knows."""
+    if labels in ("true", "shuffled", "k-means", "sentences"):
+        return
+    kind, _, share = labels.partition(":")
+    try:
+        if kind == "wrong" and 0 < float(share) < 1:
+            return
+    except ValueError:
+        pass
+    raise ValueError(
+        "labels must be true, shuffled, wrong:SHARE, k-means or sentences, with a SHARE between 0 "
+        f"and 1 such as wrong:0.2, not {labels!r}"
+    )

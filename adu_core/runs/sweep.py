@@ -1,21 +1,24 @@
-"""Many runs: every combination of methods, targets, seeds and settings, each a record."""
+"""Many runs, each a record: on this machine, or on a cluster."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from dataclasses import replace
-from itertools import product
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import load_clip
@@ -29,34 +32,14 @@ from adu_core.data.sources import (
     source_names,
 )
 from adu_core.data.target import Target
+from adu_core.device import check_device
 from adu_core.files import write_json
 from adu_core.measure.evaluate import Result, evaluate
-from adu_core.methods.base import Method, Task
+from adu_core.methods.base import Task
+from adu_core.runs.board import Board
 from adu_core.runs.record import read_record
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
-
-
-def specs(
-    template: Spec,
-    *,
-    methods: Sequence[Method],
-    forget: Sequence[Target],
-    seeds: Iterable[int],
-    grid: Mapping[str, Sequence[Any]] | None = None,
-) -> list[Spec]:
-    """Every combination as a spec; ``grid`` varies settings of every method that has them.
-
-    A method that lacks a setting of the grid is not varied in it: it runs once.
-    """
-    grid = grid or {}
-    found = []
-    for made, goal, seed, *values in product(methods, forget, seeds, *grid.values()):
-        known = made.as_dict()["settings"]
-        varied = {k: v for k, v in zip(grid, values, strict=True) if k in known}
-        spec = replace(template, method=replace(made, **varied), forget=goal, seed=seed)
-        found.append(spec)
-    return list(dict.fromkeys(found))
 
 
 def sweep(
@@ -74,43 +57,83 @@ def sweep(
 
     A record that is there already is kept if it is of the same spec, CLIP and all, so an
     interrupted sweep goes on where it stopped; one that is not is a ``ValueError``. ``processes``
-    share the cores; an ``executor`` of submitit, say, takes the runs to a cluster instead. A run
-    that fails stops the sweep, or, if ``failed`` is given, is entered there with its error.
+    share the cores; an ``executor``, of submitit or Dask, takes the runs to a cluster instead,
+    whose machines must see ``folder``.
+
+    A run that fails stops no other. Its error is kept in ``folder/<spec.name>.failed.json`` until
+    a later sweep succeeds with it, and is entered in ``failed``; without such a place there is a
+    ``ValueError`` when all others are done.
     """
     paths = {spec: Path(folder) / f"{spec.name}.json" for spec in work}
     missing = [spec for spec, path in paths.items() if not _is_there(spec, path)]
-    if missing:
-        workers = min(processes, len(missing))
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        if executor is None and workers == 1:
-            for spec in tqdm(missing, label, disable=not progress):
-                with _noting(spec, failed):
-                    run_spec(spec, paths[spec], device)
-            return list(paths.values())
-        pool = executor or ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_start, initargs=(threads,)
-        )
-        try:
-            futures = {pool.submit(run_spec, spec, paths[spec], device): spec for spec in missing}
-            done = as_completed(futures) if executor is None else futures
-            for future in tqdm(done, label, total=len(futures), disable=not progress):
-                with _noting(futures[future], failed):
-                    future.result()
-        finally:
-            if executor is None:
-                pool.shutdown(cancel_futures=True)
+    noted: dict[Spec, str] = {} if failed is None else failed
+    before = len(noted)
+    there = [spec for spec in paths if spec not in set(missing)]
+    with Board(list(paths), there, label, progress) as board:
+        for spec, error in _run_all(missing, paths, processes, device, executor):
+            note = paths[spec].with_suffix(".failed.json")
+            if error is None:
+                note.unlink(missing_ok=True)
+                board.done(spec, read_record(paths[spec])["after"]["metrics"])
+            else:
+                noted[spec] = error
+                write_json(note, {"config": spec.as_dict(), "error": error})
+                board.fail(spec, error)
+    if failed is None and len(noted) > before:
+        spec, error = next(iter(noted.items()))
+        raise ValueError(f"{len(noted)} of {len(missing)} runs failed: {spec.name}: {error}")
     return list(paths.values())
 
 
-@contextlib.contextmanager
-def _noting(spec: Spec, failed: dict[Spec, str] | None) -> Iterator[None]:
-    """Enter what goes wrong with one run, if there is where to enter it."""
+def _run_all(
+    work: Sequence[Spec],
+    paths: Mapping[Spec, Path],
+    processes: int,
+    device: str,
+    executor: Executor | None,
+) -> Iterator[tuple[Spec, str | None]]:
+    """Each spec as it is done, with its error if it failed."""
+    workers = min(processes, len(work))
+    if executor is None and workers <= 1:
+        for spec in work:
+            yield spec, _error(functools.partial(run_spec, spec, paths[spec], device))
+        return
+    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    pool = executor or ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(threads,)
+    )
     try:
-        yield
-    except (ValueError, ArithmeticError, RuntimeError) as error:
-        if failed is None:
-            raise
-        failed[spec] = str(error)
+        futures = {pool.submit(run_spec, spec, paths[spec], device): spec for spec in work}
+        for future in finished(futures):
+            yield futures[future], _error(future.result)
+    finally:
+        if executor is None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _error(work: Callable[[], object]) -> str | None:
+    """What goes wrong, as text; None if nothing does. Ctrl-C goes through."""
+    try:
+        work()
+    except BrokenExecutor:
+        return "its process was killed, perhaps for want of memory: run it again with fewer at once"
+    except Exception as error:  # of whatever kind: the other runs go on
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def finished(futures: Iterable[Any], every: float = 0.5) -> Iterator[Any]:
+    """Futures as they end; those of clusters, which know ``done()`` alone, are asked by turns."""
+    waiting = list(futures)
+    if all(isinstance(future, Future) for future in waiting):
+        yield from as_completed(waiting)
+        return
+    while waiting:
+        ended = [future for future in waiting if future.done()]
+        yield from ended
+        waiting = [future for future in waiting if future not in ended]
+        if waiting and not ended:
+            time.sleep(every)
 
 
 def _is_there(spec: Spec, path: Path) -> bool:
@@ -150,7 +173,8 @@ def _start(threads: int) -> None:
 
 
 def run_spec(spec: Spec, path: Path, device: str = "cpu") -> None:
-    """Run one spec and write its record to ``path``."""
+    """Run one spec and write its record to ``path``; the device is asked for on this machine."""
+    check_device(device, "device")
     write_json(path, run(spec, device, progress=False).record)
 
 

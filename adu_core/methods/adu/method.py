@@ -29,7 +29,7 @@ class ADU(Steps, Parts):
     surgery: bool = setting(False, "where L_forget's gradient is against L_memorize's, mend it")
     forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.3, 1.0, 3.0, 10.0))
     gamma: float = setting(30.0, "of the domain classifier's cross-entropy", least=0)
-    lam: float = setting(10.0, "of MMD²", least=0)
+    lam: float = setting(10.0, "of MMD²; below 0, a control, it draws domains together")
     bandwidths: tuple[float, ...] = setting(
         BANDWIDTHS, "of the kernels, times the median heuristic [choice]", above=0
     )

@@ -1,0 +1,26 @@
+"""What a reader of pictures says while it works: on stderr, and each thing once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+@functools.lru_cache(maxsize=1024)
+def notice(text: str) -> None:
+    """Say ``text`` on stderr, beside a progress bar if there is one; once in a process."""
+    tqdm.write(text, file=_stderr())
+
+
+def _stderr() -> object:
+    import sys
+
+    return sys.stderr
+
+
+def some(things: Iterable[str], most: int = 10) -> str:
+    """The first few of many things, in one line."""
+    listed = list(things)
+    return "; ".join(listed[:most] + ["…"] * (len(listed) > most))

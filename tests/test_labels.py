@@ -1,0 +1,86 @@
+"""What a method is told of the shots' domains."""
+
+import pytest
+import torch
+
+from adu_core import FrozenCLIP, Splits, Target, load_clip, unlearn, world
+from adu_core.methods import method
+from adu_core.runs import labels
+from adu_core.runs.spec import Spec
+
+SKETCH = Target(("sketch",))
+
+
+@pytest.fixture(scope="module")
+def mini() -> FrozenCLIP:
+    return load_clip("mini")
+
+
+@pytest.fixture(scope="module")
+def shots() -> Splits:
+    """Pure styles: what tells them apart without labels can be found."""
+    parts = [
+        world(part, 4, classes=("car", "house", "tree"), mix=0.0) for part in ("train", "test")
+    ]
+    return Splits(parts[0], parts[1], parts[1])
+
+
+def test_the_truth_is_the_task_itself(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    task = labels.told(tiny_clip, few.shots, SKETCH, "true", 0)
+    assert task.shots is few.shots
+    assert torch.equal(task.forgotten, SKETCH.mask(few.shots))
+
+
+def test_a_placebo_moves_labels_and_not_what_is_forgotten(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    task = labels.told(tiny_clip, few.shots, SKETCH, "shuffled", 0)
+    assert torch.equal(task.forgotten, SKETCH.mask(few.shots))
+    assert not torch.equal(task.shots.domains, few.shots.domains)
+    assert torch.equal(task.shots.domains.bincount(), few.shots.domains.bincount())
+    again = labels.told(tiny_clip, few.shots, SKETCH, "shuffled", 0)
+    assert torch.equal(again.shots.domains, task.shots.domains)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_just_so_many_labels_are_wrong(tiny_clip: FrozenCLIP, few: Splits, share: float) -> None:
+    task = labels.told(tiny_clip, few.shots, SKETCH, f"wrong:{share}", 1)
+    differ = task.shots.domains != few.shots.domains
+    assert int(differ.sum()) == round(share * len(few.shots))
+    assert torch.equal(task.forgotten, SKETCH.mask(task.shots))  # it goes by what is told
+
+
+@pytest.mark.parametrize("way", ["sentences", "k-means"])
+def test_domains_are_found_without_labels(mini: FrozenCLIP, shots: Splits, way: str) -> None:
+    task = labels.told(mini, shots.shots, SKETCH, way, 0)
+    right = (task.shots.domains == shots.shots.domains).float().mean()
+    assert right > 0.5  # guessing: 0.25
+    mixed = shots.shots.domains.clone()
+    blind = labels.told(
+        mini,
+        shots.shots.__class__(**{**vars(shots.shots), "domains": mixed.flip(0)}),
+        SKETCH, way, 0,
+    )  # fmt: skip
+    assert torch.equal(blind.shots.domains, task.shots.domains)  # the labels were not looked at
+
+
+def test_labels_that_do_not_tell_the_target_are_an_error(
+    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        labels, "by_sentences", lambda _, shots: torch.eye(4)[torch.zeros_like(shots.labels)]
+    )
+    with pytest.raises(ValueError, match="none of the shots are to be forgotten"):
+        labels.told(tiny_clip, few.shots, SKETCH, "sentences", 0)
+
+
+def test_a_run_says_what_it_was_told(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    gate = method("gate", "mini")
+    spec = Spec(gate, SKETCH, data="pictures", shots=2, measure=(), labels="wrong:0.5")
+    told = unlearn(tiny_clip, few, SKETCH, gate, spec=spec, progress=False)
+    assert told.record["config"]["labels"] == "wrong:0.5"
+    assert Spec.from_dict(told.record["config"], "it") == spec
+    true = unlearn(tiny_clip, few, SKETCH, gate, progress=False)
+    assert "labels" not in true.record["config"]
+    state, other = (run.model.state_dict() for run in (told, true))
+    assert any(not torch.equal(state[key], other[key]) for key in state)
