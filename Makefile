@@ -27,7 +27,7 @@ EXECUTED := build/.executed
 # Inside a rule: the notebooks newer than its target, or all if something that they read is.
 CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
-.PHONY: help setup test unit notebooks book browser figures bench lint format lab lock clean address
+.PHONY: help setup test unit notebooks book browser figures records bench gpu lint format lab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -78,9 +78,18 @@ figures: $(READY) ## make the picture in the README anew
 	$(BIN)/adu run --save build/figures
 	cp build/figures/before_after.png book/static/
 
-bench: $(READY) ## time one ADU step against the matmul limit, and imports against torch's
+records: $(READY) ## list the experiments' records: what is there, what would be run, how long
+	@for grid in book/results/*/grid.yml book/results/*/*/grid.yml; do \
+	test -f $$grid || continue; echo "$$(dirname $$grid)"; sed -n 's/^# /  /p' $$grid; \
+	$(BIN)/adu sweep $$(dirname $$grid) --dry-run | sed 's/^/  /'; done
+
+bench: $(READY) ## time an ADU step against the matmul limit, imports against torch's, and decoding
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/decode.py
+
+gpu: $(READY) ## what only a GPU can show, records in book/results/gpu; nothing where there is none
+	$(BIN)/python benchmarks/gpu.py
 
 lint: $(READY) ## style of code and notebooks (ruff), types (mypy)
 	$(BIN)/ruff check

@@ -1,8 +1,6 @@
 """``python -m adu_core`` is ``adu``."""
 
-import sys
-
-from adu_core.cli import main
+from adu_core.cli import command
 
 if __name__ == "__main__":  # spawned workers import this file too
-    sys.exit(main())
+    command()

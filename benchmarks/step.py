@@ -23,7 +23,7 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import adu_core.clip.frozen
+import adu_core.clip.towers
 from adu_core.clip.block import run_block
 from adu_core.clip.load import load_clip
 from adu_core.methods.adu.adapter import Adapter
@@ -45,7 +45,7 @@ def step(
     features = adapter(pictures)
     assert adapter.domain_classifier is not None  # the full method has one
     losses = objective(
-        adapter.settings,
+        PAPER,
         features=features,
         logits=adapter.logits(features),
         domain_logits=adapter.domain_classifier(features),
@@ -91,11 +91,11 @@ def main() -> None:
             step(adapter, pictures, labels, domains)
 
     def stock_step() -> None:
-        vars(adu_core.clip.frozen)["run_block"] = stock_block
+        vars(adu_core.clip.towers)["run_block"] = stock_block
         try:
             adu_step()
         finally:
-            vars(adu_core.clip.frozen)["run_block"] = run_block
+            vars(adu_core.clip.towers)["run_block"] = run_block
 
     with FlopCounterMode(display=False) as counted_stock:
         stock_step()
@@ -104,7 +104,7 @@ def main() -> None:
     stock_operations = counted_stock.get_total_flops()
     our_operations = counted_ours.get_total_flops()
 
-    rows = batch * (clip.grid[0] * clip.grid[1] + 1 + adapter.settings.prompt_tokens)
+    rows = batch * (clip.grid[0] * clip.grid[1] + 1 + PAPER.prompt_tokens)
     dtype = getattr(torch, arguments.precision)
     left = torch.randn(rows, clip.width, device=device, dtype=dtype)
     right = torch.randn(clip.width, 4 * clip.width, device=device, dtype=dtype)

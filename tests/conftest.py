@@ -1,5 +1,6 @@
 """Settings of all tests, and the small real things that many of them share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ settings.load_profile("patient")
 def _one_thread() -> None:
     """Test processes run side by side, and bits depend on the number of threads."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Decoded pictures of tests are not kept where a user's are."""
+    os.environ["ADU_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

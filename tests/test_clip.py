@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -184,11 +185,6 @@ def test_a_text_tower_that_cannot_be_served_is_refused() -> None:
         learned(2, first)
     with pytest.raises(ValueError, match="its blocks are others"):
         learned(2, built({}, {"qk_norm": True}))
-    model = build(mini_config(60) | {"custom_text": True}, "adu-custom")
-    clip = FrozenCLIP(model, open_clip.get_tokenizer("adu-custom"), "custom")
-    assert clip.encode_text(["a car"]).shape == (1, 64)
-    with pytest.raises(ValueError, match="custom takes no text prompts"):
-        learned(2, clip)
 
 
 def test_texts_are_tokenised_once(tiny_clip: FrozenCLIP) -> None:
@@ -300,26 +296,15 @@ def test_pictures_of_another_size_are_refused() -> None:
     "name",
     [
         "RN50",
-        "ViT-B-16-SigLIP",
-        "coca_ViT-B-32",
-        "coca_base",
-        "coca_roberta-ViT-B-32",
-        "roberta-ViT-B-32",
-        "EVA02-B-16",
+        "convnext_base_w",
+        "MobileCLIP2-S0",
+        "swin_base_patch4_window7_224",
+        "vit_relpos_medium_patch16_cls_224",
     ],
 )
 def test_other_backbones_are_refused_with_those_that_work(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: .*CLIPs that work are .*ViT-B-16"):
         load_clip(name)
-
-
-def test_a_captioner_given_as_a_model_is_refused() -> None:
-    parts = {key: value for key, value in mini_config(60).items() if key != "embed_dim"}
-    parts["text_cfg"] |= {"embed_cls": True, "output_tokens": True}
-    decoder = {"width": 64, "heads": 2, "layers": 1, "context_length": 15, "vocab_size": 49408}
-    coca = open_clip.CoCa(64, decoder, **parts)
-    with pytest.raises(ValueError, match="is a CoCa, a captioner"):
-        FrozenCLIP(coca, None, "captioner")
 
 
 def small(config: dict[str, Any]) -> dict[str, Any]:
@@ -333,10 +318,11 @@ def small(config: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_listed_name_works_in_small() -> None:
     """Of each kind of tower in the list, one is built, small, and says what open_clip says."""
-    names = supported_models()
+    assert not any(name.startswith("adu-") for name in supported_models())
+    other = ("timm_model_name", "hf_model_name", "multimodal_cfg")  # see test_towers.py
+    names = [n for n in supported_models() if not any(key in str(config_of(n)) for key in other)]
     assert {"ViT-B-16", "ViT-B-16-quickgelu", "ViT-L-14-CLIPA", "ViT-H-14-worldwide"} <= {*names}
-    assert not any(name.startswith(("coca", "adu-")) for name in names)
-    for name in ("RN50", "coca_base", "ViT-B-16-SigLIP", "roberta-ViT-B-32", "nonesuch"):
+    for name in ("RN50", "convnext_base", "nonesuch"):
         assert why_not(name)
     shrunken = [small(config_of(name)) for name in names]
     configs = {json.dumps(config, sort_keys=True): config for config in shrunken}
@@ -365,7 +351,7 @@ def config_of(name: str) -> dict[str, Any]:
 
 def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert needs_transformers("ViT-L-14-CLIPA")
-    assert "with the package transformers also ViT-" in supported()
+    assert re.search("with the package transformers also .*ViT-L-14-CLIPA", supported())
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ValueError, match="ViT-L-14-CLIPA comes with the package transformers: pip"):
         load_clip("ViT-L-14-CLIPA")

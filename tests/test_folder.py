@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from adu_core.data import picture as picture_module
-from adu_core.data.folder import _places, read_folder
+from adu_core.data.folder import read_folder
 from adu_core.data.picture import PictureError, read_picture
 from adu_core.data.preprocess import Preprocess
+from adu_core.data.shares import places
 from adu_core.data.sources import (
     CUTS,
     TEST,
@@ -315,15 +316,15 @@ def test_a_class_too_small_to_share_out_is_named(tmp_path):
 @given(st.integers(1, 200))
 def test_every_share_of_three_pictures_or_more_holds_one(count):
     shares = (TRAIN, VALIDATION, TEST)
-    places = [_places(share, CUTS, count) for share in shares]
-    assert places[0][0] == 0
-    assert places[2][1] == count
-    assert places[0][1] == places[1][0]  # nothing in two shares, nothing in none
-    assert places[1][1] == places[2][0]
-    assert all(first < last for first, last in places) == (count >= 3)
+    found = [places(share, CUTS, count) for share in shares]
+    assert found[0][0] == 0
+    assert found[2][1] == count
+    assert found[0][1] == found[1][0]  # nothing in two shares, nothing in none
+    assert found[1][1] == found[2][0]
+    assert all(first < last for first, last in found) == (count >= 3)
     plain = [tuple(round(part * count) for part in share) for share in shares]
-    assert (places == plain) == (count not in (3, 6))  # larger classes as they ever were
-    assert [_places(share, (), count) for share in shares] == plain
+    assert (found == plain) == (count not in (3, 6))  # larger classes as they ever were
+    assert [places(share, (), count) for share in shares] == plain
 
 
 @pytest.mark.parametrize("count", [3, 6])

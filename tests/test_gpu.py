@@ -17,10 +17,13 @@ from adu_core import (
     FrozenCLIP,
     Splits,
     Target,
+    Task,
     class_logits,
+    fit,
     image_features,
     load_clip,
     load_model,
+    objective,
     save_model,
     unlearn,
 )
@@ -89,6 +92,36 @@ def test_the_full_method_in_both_precisions(precision: str, clip: FrozenCLIP, fe
     made = quick("full", precision=precision, text_tokens=2, surgery=True)
     done = unlearn(clip, few, GOAL, made, progress=False)
     assert torch.isfinite(done.features_after).all()
+
+
+def test_a_step_waits_for_nothing(clip: FrozenCLIP, few: Splits) -> None:
+    """A wait for the GPU in the middle of a step is an error here."""
+    made = quick("full", epochs=2)
+    fit(clip, few.shots, GOAL, made, progress=False)  # what is done once only
+
+    model = made.start(Task(clip, few.shots, GOAL))
+    batch = clip.normalise(few.shots.pictures[:8])
+    domains, labels = few.shots.domains[:8].cuda(), few.shots.labels[:8].cuda()
+    gone = GOAL.mask(few.shots)[:8].cuda()
+    optimizer = made.sgd(model.parameters())
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        features = model(batch)
+        losses = objective(
+            made,
+            features=features,
+            logits=model.logits(features),
+            domain_logits=model.domain_classifier(features),
+            labels=labels,
+            domains=domains,
+            forgotten=gone,
+        )
+        losses.total.backward()
+        optimizer.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.isfinite(losses.total).item()
 
 
 def test_the_command_line(

@@ -1,6 +1,7 @@
 """The pages hold what they promise: files, pictures, commands and names."""
 
 import ast
+import math
 import re
 import shlex
 from dataclasses import replace
@@ -11,8 +12,11 @@ import pytest
 import adu_core
 from adu_core import ABLATION
 from adu_core.cli import COMMANDS, main, parser
+from adu_core.data.world import DOMAINS, SEEN
+from adu_core.files import read_json
 from adu_core.methods import METHODS, from_dict, method
 from adu_core.runs import records, sweep
+from adu_core.runs.grid import read_grids
 from adu_core.runs.record import read_record
 from adu_core.runs.records import read_table
 
@@ -136,8 +140,9 @@ def test_the_commands_beside_the_records_make_these_records(monkeypatch):
     made: set[Path] = set()
 
     def instead(work, folder, **options):
-        made.update(Path(folder) / f"{spec.name}.json" for spec in work)
-        return []
+        paths = [Path(folder) / f"{spec.name}.json" for spec in work]
+        made.update(paths)
+        return paths
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sweep, "sweep", instead)
@@ -190,3 +195,55 @@ def test_the_table_of_defaults_for_small_clips_is_that_of_the_records():
             assert len(found) == 2
             cells.append(f"{sum(r['after']['metrics']['h'] for r in found) / 2:.1f}")
         assert f"| {said} | {' | '.join(cells)} |" in notes
+
+
+def test_the_readmes_table_is_that_of_the_bench():
+    world, pacs = (
+        {
+            row["method"]["name"]: row
+            for row in read_json(ROOT / f"book/results/bench/{data}/bench.json")["rows"]
+        }
+        for data in ("world", "pacs")
+    )
+    assert world.keys() == pacs.keys() == METHODS.keys()
+    rows = [
+        f"| `{name}` | {row['mem']:.1f} | {row['for']:.1f} | {row['h']:.1f} ± "
+        f"{row['h_interval']:.1f} | {pacs[name]['h']:.1f} ± {pacs[name]['h_interval']:.1f} |"
+        for name, row in world.items()
+    ]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("<!-- bench -->\n")[1].split("<!-- /bench -->")[0]
+    assert shown.splitlines()[2:] == rows
+
+
+@pytest.mark.parametrize("data", ["world", "pacs"])
+def test_the_bench_is_the_mean_of_its_records(data):
+    folder = ROOT / "book/results/bench" / data
+    table = read_table(folder / "runs")
+    for row in read_json(folder / "bench.json")["rows"]:
+        own = row["method"]["settings"]
+        mine = table[table["method"] == row["method"]["name"]]
+        for name, value in own.items():
+            wanted = tuple(value) if isinstance(value, list) else value
+            mine = mine[[each == wanted for each in mine[name]]]
+        assert len(mine) == 4 * 3
+        assert math.isclose(mine["h"].mean(), row["h"], abs_tol=1e-6)
+
+
+#: The names in PACS's folders, which are not in this repository.
+PACS = (
+    ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"),
+    ("art painting", "cartoon", "photo", "sketch"),
+)
+GRIDS = sorted((ROOT / "book/results").rglob("grid.yml"))
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.parent.name)
+def test_a_grids_records_are_those_it_asks_for(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    known = {"world": (SEEN, DOMAINS)}
+    wanted = set()
+    for grid in read_grids(path):
+        names = known.get(grid.data, PACS)
+        wanted |= {f"{spec.name}.json" for spec in grid.specs(names)}
+    assert wanted == {each.name for each in path.parent.glob("*.json")}

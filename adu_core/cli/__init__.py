@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from adu_core.cli.options import settle_source
+
 DESCRIPTION = """\
 Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
 
@@ -23,7 +25,17 @@ Start with `adu run`: it needs no argument and no network, and takes less than a
 
 #: The commands, in the order of the help: each is a file beside this one, with ``SUMMARY``,
 #: ``add(parser)`` for its options and ``do(arguments)`` for its work.
-COMMANDS = ("run", "bench", "sweep", "report", "methods", "pretrain", "predict", "world")
+COMMANDS = (
+    "run",
+    "bench",
+    "sweep",
+    "reproduce",
+    "report",
+    "methods",
+    "pretrain",
+    "predict",
+    "world",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
     # collector's usual pace walks them again and again: 1 of 8 seconds, seen on 2 cores.
     gc.set_threshold(100_000, 50, 100)
     try:
+        settle_source(arguments)
         import_module(f"adu_core.cli.{arguments.command}").do(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -74,3 +87,15 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"adu {arguments.command}: {reason}", file=sys.stderr)
         return 2
     return 0
+
+
+def command() -> NoReturn:
+    """What ``adu`` on the command line is: ``main``, and out at once.
+
+    Taking torch and open_clip apart again, object by object, would cost two seconds at the end of
+    every command; all files are closed by then.
+    """
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

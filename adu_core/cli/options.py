@@ -59,12 +59,55 @@ def assignment(text: str) -> tuple[str, str]:
 def add_data(command: argparse.ArgumentParser) -> None:
     """Which pictures and which CLIP."""
     add = command.add_argument
-    add("--data", default="world", metavar="world|folder:PATH", help="the pictures (world)")
+    add_source(command)
     add("--clip", default="mini", metavar="CLIP", help="mini, FILE.safetensors or NAME:WEIGHTS")
     add("--shots", type=count(1), default=8, help="pictures per class and domain (8)")
     add("--limit", type=count(1), help="measure on so many of a folder per class and domain")
     add("--mix", type=mix, default=0.5, help="overlap of the world's domains, 0 to 0.5 (0.5)")
     add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+
+
+def add_source(command: argparse.ArgumentParser) -> None:
+    """Which pictures; ``settle_source`` makes one text of it."""
+    add = command.add_argument
+    add(
+        "--data",
+        default="world",
+        metavar="world|KIND:PLACE",
+        help="the pictures: world (default), folder:ROOT, lists:ROOT, hub:NAME, pacs:ROOT, "
+        "office-home:ROOT, domainnet:ROOT, mini-domainnet:ROOT, imagenet:ROOT",
+    )
+    add("--root", metavar="ROOT", help="with --data pacs, say: the folder it is in")
+    add("--download", action="store_true", help="fetch hub:NAME if it is not on this machine")
+    add("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
+    add(
+        "--skip-small",
+        action="store_true",
+        help="leave out, in every domain, classes with too few pictures for the shots or a share",
+    )
+
+
+def settle_source(arguments: argparse.Namespace) -> None:
+    """Make ``--data`` the one text that records keep; fetch what ``--download`` is to fetch.
+
+    Left alone if nothing but ``--data`` is said, so that wrong words are answered at once.
+    """
+    said = ("root", "download", "skip_bad", "skip_small")
+    asked = any(getattr(arguments, name, None) not in (None, False) for name in said)
+    if not asked or not hasattr(arguments, "data"):
+        return
+    from adu_core.data.grammar import joined, parse
+
+    shots = getattr(arguments, "shots", 1) if arguments.skip_small else 0
+    skip_bad = arguments.skip_bad
+    arguments.data = joined(arguments.data, arguments.root, skip_bad=skip_bad, shots=shots)
+    if arguments.download:
+        source = parse(arguments.data)
+        if source.kind != "hub":
+            raise ValueError(f"--download goes with --data hub:NAME, not {arguments.data}")
+        from adu_core.data.hub import download
+
+        download(source.place)
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     add, count = command.add_argument, options.count
     add("--out", required=True, metavar="FILE.safetensors")
-    add("--data", default="world", metavar="world|folder:PATH")
+    options.add_source(command)
     add("--epochs", type=count(1), help="passes over the pictures")
     add("--pictures", type=count(1), help="per class and domain")
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")

@@ -1,11 +1,15 @@
-"""Which CLIPs take prompts: plain vision transformers with open_clip's own text tower."""
+"""Which CLIPs take prompts: those whose vision tower is a ViT, whatever their text tower is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import open_clip
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+
+from adu_core.clip.towers import PlainTower, Tower
+from adu_core.clip.trunk import FAMILIES, TimmTower, family, unfit
 
 #: Options of open_clip's blocks that make them others than CLIP's.
 _CUSTOM = (
@@ -13,21 +17,37 @@ _CUSTOM = (
     "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc",
 )  # fmt: skip
 
+#: Why those of timm's models that are no plain ViTs do not work, by the file they are in.
+_OTHERS = {
+    "swin_transformer": "has tokens that look at their own window only, and prompts are in none",
+    "vision_transformer_relpos": "weighs its attention by distance, and prompts have no place",
+    "convnext": "is a convolutional network: there are no tokens to prompt",
+    "fastvit": "is mostly a convolutional network: there are no tokens to prompt",
+}
+
 
 def why_not(name: str) -> str:
-    """Why the CLIP called ``name`` in open_clip's catalogue does not work; "" if it does."""
+    """Why the CLIP called ``name`` in open_clip's catalogue does not work; "" if it does.
+
+    Its configuration says so, nothing is built.
+    """
     config = open_clip.get_model_config(name)
     if config is None:
         return "there is no such CLIP"
-    vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
-    if not isinstance(vision.get("layers"), int) or vision.get("timm_model_name"):
-        return "its vision tower is no plain ViT, so it takes no prompts"
-    if "multimodal_cfg" in config or vision.get("attentional_pool"):
-        return "it is a CoCa, a captioner: its towers are not those of CLIP"
-    if any(tower.get(option) for tower in (vision, text) for option in _CUSTOM):
-        return "its blocks are not those of CLIP"
-    if text.get("hf_model_name") or config.get("custom_text"):
-        return "its text tower is not CLIP's"
+    return _why_not_vision(config.get("vision_cfg", {}))
+
+
+def _why_not_vision(vision: Mapping[str, Any]) -> str:
+    trunk = vision.get("timm_model_name")
+    if trunk:
+        where = family(trunk)
+        if where in FAMILIES:
+            return ""
+        return f"its vision tower, {trunk}, {_OTHERS.get(where, 'is no ViT with tokens to prompt')}"
+    if not isinstance(vision.get("layers"), int):
+        return "its vision tower is a ResNet: there are no tokens to prompt"
+    if any(vision.get(option) for option in _CUSTOM):
+        return "the blocks of its vision tower are not those of CLIP"
     return ""
 
 
@@ -37,8 +57,12 @@ def supported_models() -> list[str]:
 
 
 def needs_transformers(name: str) -> bool:
-    """Whether the tokenizer of the CLIP called ``name`` comes with the package transformers."""
-    return bool(open_clip.get_model_config(name)["text_cfg"].get("hf_tokenizer_name"))
+    """Whether the CLIP called ``name`` needs the package transformers, for its words or texts.
+
+    Its tokenizer comes with it (CLIPA, SigLIP), or all of its text tower does (RoBERTa, NLLB).
+    """
+    text = open_clip.get_model_config(name)["text_cfg"]
+    return bool(text.get("hf_tokenizer_name") or text.get("hf_model_name"))
 
 
 def supported() -> str:
@@ -47,27 +71,34 @@ def supported() -> str:
     own = [name for name in names if not needs_transformers(name)]
     others = [name for name in names if needs_transformers(name)]
     return (
-        f"CLIPs that work are the plain ViTs: {', '.join(own)}; "
+        f"CLIPs that work are those with ViT tokens: {', '.join(own)}; "
         f"with the package transformers also {', '.join(others)}"
     )
 
 
-def check_vision_tower(visual: Any, name: str) -> None:
-    """Raise ``ValueError`` unless ``visual`` is a plain ViT, whose tokens take prompts."""
-    if not isinstance(visual, VisionTransformer):
-        raise ValueError(f"{name}: {type(visual).__name__} has no tokens to prompt; {supported()}")
-    plain = all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
-    if not plain or visual.attn_pool is not None or visual.pool_type not in ("tok", "avg"):
-        raise ValueError(f"{name}: its blocks or its pooling are not those of CLIP; {supported()}")
+def tower_of(visual: Any, name: str) -> Tower:
+    """The steps of the vision tower ``visual`` of the CLIP called ``name``.
+
+    Raises ``ValueError`` for one that has no tokens to prompt, or whose blocks are unknown here.
+    """
+    if isinstance(visual, VisionTransformer):
+        if not all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks):
+            raise ValueError(f"{name}: its blocks are not those of CLIP; {supported()}")
+        if visual.attn_pool is None and visual.pool_type not in ("tok", "avg"):
+            raise ValueError(f"{name}: it pools nothing into one feature; {supported()}")
+        tower: Tower = PlainTower(visual)
+    elif reason := unfit(visual):
+        raise ValueError(f"{name}: {reason}; {supported()}")
+    else:
+        tower = TimmTower(visual)
     height, width = visual.image_size
     if height != width:
         raise ValueError(f"{name} takes pictures of {height} × {width} pixels: only squares work")
+    return tower
 
 
 def check_text_tower(model: Any, name: str) -> None:
     """Raise ``ValueError`` unless ``model`` makes one feature of a text, as CLIP does."""
-    if isinstance(model, open_clip.CoCa):
-        raise ValueError(f"{name} is a CoCa, a captioner; {supported()}")
     pool_type = getattr(model, "text_pool_type", None) or getattr(model.text, "pool_type", "argmax")
     if pool_type == "none":
         raise ValueError(f"{name}: its text tower pools nothing (pool_type 'none'); {supported()}")

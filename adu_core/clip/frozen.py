@@ -16,8 +16,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip.block import attention_from_first, run_block
-from adu_core.clip.catalogue import check_text_tower, check_vision_tower
+from adu_core.clip.catalogue import check_text_tower, tower_of
 from adu_core.clip.text import encode_prompted, prompted, unit
 from adu_core.data.preprocess import Preprocess
 
@@ -25,7 +24,7 @@ from adu_core.data.preprocess import Preprocess
 TEMPLATE = "a photo of a {}"
 
 #: What a method does to a picture's own tokens between two blocks: it is given the number of the
-#: block to come and the tokens (B, 1 + N, width), and returns tokens of the same shape.
+#: block to come and the tokens (B, prefix + N, width), and returns tokens of the same shape.
 Between = Callable[[int, Tensor], Tensor]
 
 
@@ -52,9 +51,12 @@ class PromptGenerator(Protocol):
 class Trace:
     """What a picture went through, block by block.
 
-    tokens:     one (B, T, width) per block, its output; the last block's is (B, 1, width)
-    attention:  one (B, heads, T) per block: how much CLS looks at each token. Token 0 is CLS,
-                then come the patches row by row, then the prompts if the block has any
+    tokens:     one (B, T, width) per block, its output; where the feature is CLS, the last
+                block's may be (B, 1, width)
+    attention:  one (B, heads, T) per block: how much CLS looks at each token, or the average
+                token of the picture where there is no CLS. First come the ``FrozenCLIP.prefix``
+                tokens, CLS in most, then the patches row by row, then the prompts if the block
+                has any
     """
 
     tokens: list[Tensor] = field(default_factory=list)
@@ -64,9 +66,9 @@ class Trace:
 class FrozenCLIP(nn.Module):
     """A CLIP that does not learn, with room for prompts in its vision and text towers.
 
-    ``model`` is an open_clip model whose vision tower is a plain vision transformer; anything
-    else is a ``ValueError`` that names the models that work. ``name`` and ``pretrained`` say where
-    it came from, for records and adapters.
+    ``model`` is an open_clip model whose vision tower is a ViT, its own or timm's; anything else
+    is a ``ValueError`` that names the models that work. ``tower`` are the steps of that tower.
+    ``name`` and ``pretrained`` say where the model came from, for records and adapters.
     """
 
     model: Any  # open_clip ships no types
@@ -75,7 +77,7 @@ class FrozenCLIP(nn.Module):
 
     def __init__(self, model: Any, tokenizer: Any, name: str, pretrained: str = "") -> None:
         super().__init__()
-        check_vision_tower(model.visual, name)
+        self.tower = tower_of(model.visual, name)
         check_text_tower(model, name)
         self.model, self.tokenizer = model, tokenizer
         self.name, self.pretrained = name, pretrained
@@ -100,10 +102,9 @@ class FrozenCLIP(nn.Module):
         return device
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> nn.ModuleList | nn.Sequential:
         """The vision tower's transformer blocks."""
-        blocks: nn.ModuleList = self.model.visual.transformer.resblocks
-        return blocks
+        return self.tower.blocks
 
     @property
     def picture_size(self) -> int:
@@ -124,28 +125,38 @@ class FrozenCLIP(nn.Module):
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches in a picture."""
-        rows, columns = self.model.visual.grid_size
-        return rows, columns
+        return self.tower.grid
+
+    @property
+    def prefix(self) -> int:
+        """How many tokens stand before the patches: 1 where there is CLS, 0 where there is none."""
+        return self.tower.prefix
 
     @property
     def width(self) -> int:
         """Length of a token in the vision tower."""
-        return int(self.model.visual.conv1.out_channels)
+        return self.tower.width
 
     @property
     def heads(self) -> int:
         """Attention heads in a block of the vision tower."""
-        return int(self.model.visual.transformer.resblocks[0].attn.num_heads)
+        return self.tower.heads
 
     @property
     def text_width(self) -> int:
         """Length of a token in the text tower."""
-        return int(prompted(self.model, self.name).token_embedding.embedding_dim)
+        return self.words.shape[1]
+
+    @property
+    def words(self) -> Tensor:
+        """The text tower's word table, (V, text_width); ``ValueError`` if it takes no prompts."""
+        table: Tensor = prompted(self.model, self.name).token_embedding.weight
+        return table
 
     @property
     def feature_size(self) -> int:
         """Length of a feature, of pictures and of prompts alike."""
-        return int(self.model.visual.output_dim)
+        return self.tower.feature_size
 
     @property
     def logit_scale(self) -> Tensor:
@@ -196,36 +207,33 @@ class FrozenCLIP(nn.Module):
             )
         if not pictures.is_floating_point():
             pictures = self.normalise(pictures)
-        visual, last = self.model.visual, len(self.blocks) - 1
+        tower, count = self.tower, len(self.blocks)
 
-        x = visual._embeds(pictures)  # (B, 1 + N, width): CLS and the patches
+        x = tower.embed(pictures)  # (B, prefix + N, width): CLS, if there is one, and the patches
         own = x.shape[1]
         layers: list[Tensor] = []
         if prompts is not None:
-            if len(prompts.tokens) > len(self.blocks):
-                raise ValueError(
-                    f"prompts for {len(prompts.tokens)} blocks, CLIP has {len(self.blocks)}"
-                )
-            first = visual.ln_pre(prompts.tokens[:1])  # block 0's prompts enter before ln_pre
+            if len(prompts.tokens) > count:
+                raise ValueError(f"prompts for {len(prompts.tokens)} blocks, CLIP has {count}")
+            first = tower.enter(prompts.tokens[:1])  # block 0's prompts enter before its norm
             tokens = torch.cat([first, prompts.tokens[1:]])  # (L, P, width)
             layers = [layer.expand(len(x), -1, -1) for layer in tokens]
-        for number, block in enumerate(self.blocks):
+        for number in range(count):
             if between is not None:
                 x = torch.cat([between(number, x[:, :own]), x[:, own:]], dim=1)
             if instapg is not None and layers and number == instapg.block:
-                layers[number:] = instapg(tokens, x[:, 1:own])
+                layers[number:] = instapg(tokens, x[:, tower.prefix : own])
             if number < len(layers):
                 x = torch.cat([x[:, :own], layers[number]], dim=1)
             if trace is not None:
-                trace.attention.append(attention_from_first(block, x))
-            x = run_block(block, x, first_only=number == last and visual.pool_type == "tok")
+                trace.attention.append(tower.attention(number, x))
+            x = tower.run(number, x)
             if trace is not None:
                 trace.tokens.append(x)
         x = x[:, :own]
         if between is not None:
-            x = between(len(self.blocks), x)
-        pooled, _ = visual._pool(x)
-        features = pooled @ visual.proj if visual.proj is not None else pooled
+            x = between(count, x)
+        features = tower.pool(x)
         return unit(features) if normalize else features
 
     # Words.
@@ -266,7 +274,8 @@ class FrozenCLIP(nn.Module):
     def similarity(self, features: Tensor, class_features: Tensor) -> Tensor:
         """Logits: scaled cosines of (B, feature_size) and (C, feature_size) → (B, C).
 
-        In float32, also under autocast: a scale of 100 in bfloat16 would change answers.
+        In float32, also under autocast: a scale of 100 in bfloat16 would change answers. SigLIP's
+        bias is left out: the same number for all classes, it changes no answer and no softmax.
         """
         with torch.autocast(features.device.type, enabled=False):
             return self.logit_scale.float() * features.float() @ class_features.float().T

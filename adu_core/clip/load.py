@@ -113,7 +113,8 @@ def load_clip(
     """A frozen CLIP, ready for prompts.
 
     name:        ``"mini"``, the path of a CLIP made by ``adu pretrain`` (``….safetensors``), or
-                 the name of a plain ViT in open_clip's catalogue, ``"ViT-B-16-quickgelu"``
+                 a name in open_clip's catalogue whose vision tower is a ViT,
+                 ``"ViT-B-16-quickgelu"``
     pretrained:  for a catalogue name: a tag (``"openai"``; fetched from the hub once) or the path
                  of a safetensors file; None gives random weights, with a warning. A path does not
                  say how its weights were trained: a warning says what was assumed where open_clip
@@ -133,8 +134,10 @@ def load_clip(
     if reason := why_not(name):
         raise ValueError(f"{name}: {reason}; {supported()}")
     if needs_transformers(name) and find_spec("transformers") is None:
+        own = not open_clip.get_model_config(name)["text_cfg"].get("hf_model_name")
         raise ValueError(
-            f"the tokenizer of {name} comes with the package transformers: pip install transformers"
+            f"the {'tokenizer' if own else 'text tower'} of {name} comes with the package "
+            "transformers: pip install transformers"
         )
     preprocess: Mapping[str, Any] = {}
     if pretrained is None:

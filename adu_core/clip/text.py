@@ -1,4 +1,7 @@
-"""CLIP's text tower with learned tokens among the words: embed → blocks → pool → project."""
+"""A text tower of open_clip with learned tokens among the words: embed → blocks → pool → project.
+
+It is a part of the model itself in CLIP, and ``model.text`` in SigLIP, EVA and others.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import ResidualAttentionBlock
+from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
 
 from adu_core.clip.block import run_block
@@ -16,16 +19,17 @@ from adu_core.clip.block import run_block
 
 def prompted(model: Any, name: str) -> Any:
     """The text tower of ``model``, if learned tokens can enter it; else a ``ValueError``."""
-    if not isinstance(model, open_clip.CLIP):
-        raise ValueError(f"the text tower of {name} takes no text prompts")
-    if not all(type(block) is ResidualAttentionBlock for block in model.transformer.resblocks):
-        raise ValueError(f"the text tower of {name} takes no text prompts: its blocks are others")
-    if model.text_pool_type == "first" and model.attn_mask is not None:
-        raise ValueError(
-            f"the text tower of {name} takes no text prompts: its feature is the first token's, "
-            "which sees no other"
-        )
-    return model
+    tower = model if isinstance(model, open_clip.CLIP) else model.text
+    none = f"the text tower of {name} takes no text prompts"
+    if not isinstance(tower, open_clip.CLIP | TextTransformer):
+        raise ValueError(f"{none}: it is {type(tower).__name__}, not open_clip's own")
+    if not all(type(block) is ResidualAttentionBlock for block in tower.transformer.resblocks):
+        raise ValueError(f"{none}: its blocks are others")
+    if getattr(tower, "cls_emb", None) is not None or getattr(tower, "use_pad_mask", False):
+        raise ValueError(f"{none}: its mask is made for the words alone, as in CoCa")
+    if _pool_type(tower) == "first" and tower.attn_mask is not None:
+        raise ValueError(f"{none}: its feature is the first token's, which sees no other")
+    return tower
 
 
 def encode_prompted(
@@ -71,12 +75,18 @@ def encode_prompted(
 
 def _pooled(tower: Any, tokens: Tensor, count: int) -> Tensor:
     """Which token is the feature, when ``count`` more stand before the words: (C, T) → (C,)."""
-    if tower.text_pool_type == "argmax":  # the end token has the highest number
+    kind = _pool_type(tower)
+    if kind == "argmax":  # the end token has the highest number
         return tokens.argmax(dim=1) + count
-    if tower.text_pool_type == "eos":
-        ends: Tensor = tokens == tower.text_eos_id
+    if kind == "eos":
+        own = isinstance(tower, TextTransformer)
+        ends: Tensor = tokens == (tower.eos_id if own else tower.text_eos_id)
         return ends.int().argmax(dim=1) + count
-    return torch.full((len(tokens),), 0 if tower.text_pool_type == "first" else tokens.shape[1] - 1)
+    return torch.full((len(tokens),), 0 if kind == "first" else tokens.shape[1] - 1)
+
+
+def _pool_type(tower: Any) -> str:
+    return str(tower.pool_type if isinstance(tower, TextTransformer) else tower.text_pool_type)
 
 
 def unit(features: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def readable(name: str) -> str:
 class DomainDataset:
     """N pictures that all have the same size, with the class and the domain of each.
 
-    pictures:      (N, 3, H, W) uint8, in the range 0 to 255
+    pictures:      (N, 3, H, W) uint8, in the range 0 to 255; it may be a mapped file
     labels:        (N,) int64, the class, an index into ``class_names``
     domains:       (N,) int64, the domain, an index into ``domain_names``
     class_names:   as they are said in a prompt, such as ``"alarm clock"``
@@ -130,7 +130,8 @@ class DomainDataset:
         digest = hashlib.sha256(repr((self.class_names, self.domain_names)).encode())
         for values in (self.pictures, self.labels, self.domains):
             digest.update(repr(tuple(values.shape)).encode())
-            digest.update(values.cpu().contiguous().numpy().tobytes())
+            for part in values.split(1024):  # a mapped file is never in memory as a whole
+                digest.update(part.cpu().contiguous().numpy())
         return digest.hexdigest()[:16]
 
 

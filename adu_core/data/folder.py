@@ -7,20 +7,16 @@ picture opened.
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
 from adu_core.data.dataset import DomainDataset, readable
-from adu_core.data.picture import PICTURE_SUFFIXES, PictureError, read_picture
+from adu_core.data.listing import Listing, Pool
+from adu_core.data.picture import PICTURE_SUFFIXES, PictureError
 from adu_core.data.preprocess import Preprocess, preprocessing
-
-Cells = dict[str, dict[str, list[Path]]]  # domain → class → its picture files, sorted
+from adu_core.data.reading import read
+from adu_core.data.shares import choose, settle_small
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
 NOT_DOMAINS = {"train", "val", "valid", "validation", "crossval", "test"}
@@ -35,12 +31,15 @@ def read_folder(
     per_class_and_domain: int | None = None,
     seed: int = 0,
     progress: bool = False,
+    skip_bad: bool = False,
+    skip_small: int = 0,
 ) -> DomainDataset:
     """All pictures at ``<root>/<domain>/<class>/``, as PACS, Office-Home or DomainNet lie on disk.
 
     Domains and classes are called what their folders are called, made readable for prompts
     (``art_painting`` → ``art painting``), in alphabetical order. Hidden files, files that are
-    no pictures, and folders inside a class's folder are not read.
+    no pictures, and folders inside a class's folder are not read. What is decoded is kept for the
+    next time, see ``adu_core.data.cache``.
 
     Args:
         root: the folder that holds the domains' folders.
@@ -55,6 +54,9 @@ def read_folder(
         per_class_and_domain: read at most that many of each from the share; None reads all.
         seed: which of them.
         progress: show a progress bar.
+        skip_bad: leave out pictures that cannot be read, and name them on stderr.
+        skip_small: leave out of every domain the classes that are too small to share out, or have
+            fewer than so many pictures in the first share; 0 makes them an error.
 
     Raises:
         PictureError: the folders are not laid out like that, a class has no pictures in some
@@ -68,113 +70,45 @@ def read_folder(
         raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
     if cuts and not {0.0, *share, 1.0} <= set(cuts):
         raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
-    cells = _find_pictures(Path(root).expanduser())
-    _refuse_small_classes(cells, list(pairwise(cuts)) or [share], cuts)
-    class_names, domain_names = _names(cells)
-    files, labels, domains = [], [], []
-    for domain, domain_name in enumerate(domain_names):
-        for label, class_name in enumerate(class_names):
-            found = cells[domain_name][class_name]
-            cell = f"{domain_name}/{class_name}"
-            shuffled = random.Random(cell).sample(found, len(found))
-            chosen = sorted(shuffled[slice(*_places(share, cuts, len(found)))])
-            if per_class_and_domain is not None and len(chosen) > per_class_and_domain:
-                draw = random.Random(f"{seed}/{cell}")
-                chosen = sorted(draw.sample(chosen, per_class_and_domain))
-            files += chosen
-            labels += [label] * len(chosen)
-            domains += [domain] * len(chosen)
-
-    side = preprocess.size
-    pictures = torch.empty((len(files), 3, side, side), dtype=torch.uint8)
-
-    def read(number: int) -> str | None:
-        try:
-            pictures[number] = read_picture(files[number], preprocess)
-        except PictureError as error:
-            return str(error)
-        return None
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read_all = pool.map(read, range(len(files)))
-        progressing = tqdm(read_all, "reading pictures", len(files), disable=not progress)
-        unreadable = [message for message in progressing if message is not None]
-    if unreadable:
-        some = unreadable[:10] + ["…"] * (len(unreadable) > 10)
-        raise PictureError(
-            f"{'; '.join(some)}: replace or remove the damaged files, "
-            f"{len(unreadable)} of {len(files)}"
-        )
-    return DomainDataset(
-        pictures, torch.tensor(labels), torch.tensor(domains), class_names, domain_names
-    )
+    listing = find_folder(root, gaps=skip_small > 0)
+    listing = settle_small(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
+    chosen = choose(listing, share, cuts, per_class_and_domain, seed)
+    return read(chosen, listing, preprocess, skip_bad=skip_bad, progress=progress)
 
 
-def folder_names(
-    root: str | Path, cuts: tuple[float, ...] = ()
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The class and domain names of a folder, checked like ``read_folder``; no picture is read.
+def find_folder(
+    root: str | Path, only: frozenset[str] = frozenset(), *, gaps: bool = False
+) -> Listing:
+    """What there is in a folder of domains; no picture is opened.
 
-    With ``cuts``, every class must be large enough for a picture in each share between them.
+    only: readable names of the domains to look at; without it, all of them
+    gaps: whether classes may be missing in some domain
     """
-    cells = _find_pictures(Path(root).expanduser())
-    _refuse_small_classes(cells, list(pairwise(cuts)), cuts)
-    return _names(cells)
+    root = Path(root).expanduser()
+    cells = _find_pictures(root, only, gaps)
+    return Listing(str(root), {name: {"all": pool} for name, pool in cells.items()})
 
 
-def _names(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    domain_names = tuple(sorted(cells))
-    return tuple(sorted(cells[domain_names[0]])), domain_names
+def class_pictures(domain_folder: Path) -> Pool:
+    """The picture files of each class in the folder of a domain."""
+    folders = _folders(domain_folder)
+    _refuse_twins(folders)
+    return {readable(folder.name): [*_pictures(folder)] for folder in folders}
 
 
-def _places(share: tuple[float, float], cuts: tuple[float, ...], count: int) -> tuple[int, int]:
-    """Where ``share`` begins and ends in a list of ``count`` files.
-
-    Of all ``cuts``, no two fall on one place if there are files enough: those beside an empty
-    share give way.
-    """
-    places, later = [round(part * count) for part in cuts], reversed(range(len(cuts)))
-    if len(cuts) - 1 <= count:
-        for number in range(1, len(cuts)):
-            places[number] = max(places[number], places[number - 1] + 1)
-        places = [min(place, count - left) for place, left in zip(places, later, strict=True)]
-    known = dict(zip(cuts, places, strict=True))
-    first, last = (known.get(part, round(part * count)) for part in share)
-    return first, last
-
-
-def _refuse_small_classes(
-    cells: Cells, shares: list[tuple[float, float]], cuts: tuple[float, ...]
-) -> None:
-    """An error that lists every class too small for a picture in each of the shares."""
-    small = [
-        f"{files[0].parent} holds {len(files)}"
-        for classes in cells.values()
-        for files in classes.values()
-        if any(first >= last for first, last in (_places(x, cuts, len(files)) for x in shares))
-    ]
-    if small:
-        some = small[:10] + ["…"] * (len(small) > 10)
-        needed = f", {len(cuts) - 1} are enough" if cuts else ""
-        asked = ", ".join(f"{first:g} to {last:g}" for first, last in shares)
-        raise PictureError(
-            f"too few pictures to share out (from {asked} of them): {', '.join(some)}{needed}: "
-            "add pictures there, or remove these classes from every domain"
-        )
-
-
-def _find_pictures(root: Path) -> Cells:
+def _find_pictures(root: Path, only: frozenset[str], gaps: bool) -> dict[str, Pool]:
     """The picture files of every domain and class, the same classes in every domain."""
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise PictureError(f"{root} {what}: pass a folder; {EXPECTED}")
-    cells: Cells = {}
+    cells: dict[str, Pool] = {}
     for domain_folder in _folders(root):
-        classes = {folder: _pictures(folder) for folder in _folders(domain_folder)}
+        if only and readable(domain_folder.name) not in only:
+            continue
+        classes = class_pictures(domain_folder)
         if not classes and _holds_other_files_only(domain_folder):
             continue  # such as the split lists that lie beside DomainNet's domains
-        _refuse_twins(classes)
-        cells[domain_folder.name] = {readable(folder.name): classes[folder] for folder in classes}
+        cells[domain_folder.name] = classes
     if not any(files for classes in cells.values() for files in classes.values()):
         raise PictureError(_where_the_pictures_are(root))
     _refuse_twins(root / name for name in cells)
@@ -188,7 +122,8 @@ def _find_pictures(root: Path) -> Cells:
             f"the folders in {root} are parts of a dataset, not domains: {', '.join(cells)}; "
             f"pass a folder of domains; {EXPECTED}"
         )
-    _refuse_gaps(root, cells)
+    if not gaps:
+        _refuse_gaps(root, cells)
     return {readable(name): classes for name, classes in cells.items()}
 
 
@@ -204,10 +139,10 @@ def _refuse_twins(folders: Iterable[Path]) -> None:
             )
 
 
-def _refuse_gaps(root: Path, cells: Cells) -> None:
+def _refuse_gaps(root: Path, cells: dict[str, Pool]) -> None:
     """An error that lists every class without pictures in every domain."""
     class_names = sorted({name for classes in cells.values() for name in classes})
-    gaps = []
+    gaps: list[str] = []
     for domain, classes in cells.items():
         missing = [name for name in class_names if name not in classes]
         empty = [name for name in class_names if name in classes and not classes[name]]

@@ -108,8 +108,10 @@ def joined(text: str, root: str | None = None, *, skip_bad: bool = False, shots:
     if root is not None:
         if KINDS.get(text) != "ROOT":
             named = ", ".join(kind for kind, what in KINDS.items() if what == "ROOT")
-            raise ValueError(f"--root {root} goes with a --data that needs one, not {text}: {named}")
+            raise ValueError(
+                f"--root {root} goes with a --data that needs one, not {text}: {named}"
+            )
         text = f"{text}:{root}"
     source = parse(text)
-    skips = {"skip_bad": source.skip_bad or skip_bad, "skip_small": shots or source.skip_small}
-    return str(replace(source, **skips))
+    bad, small = source.skip_bad or skip_bad, shots or source.skip_small
+    return str(replace(source, skip_bad=bad, skip_small=small))

@@ -95,7 +95,10 @@ def refuse_gaps(listing: Listing) -> None:
     gaps = []
     for domain in listing.domain_names:
         held = {
-            name for pool in listing.domains[domain].values() for name, found in pool.items() if found
+            name
+            for pool in listing.domains[domain].values()
+            for name, found in pool.items()
+            if found
         }
         gaps += [f"{domain} has no {name}" for name in listing.class_names if name not in held]
     if gaps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterable
 
 from tqdm import tqdm
@@ -11,13 +12,7 @@ from tqdm import tqdm
 @functools.lru_cache(maxsize=1024)
 def notice(text: str) -> None:
     """Say ``text`` on stderr, beside a progress bar if there is one; once in a process."""
-    tqdm.write(text, file=_stderr())
-
-
-def _stderr() -> object:
-    import sys
-
-    return sys.stderr
+    tqdm.write(text, file=sys.stderr)
 
 
 def some(things: Iterable[str], most: int = 10) -> str:

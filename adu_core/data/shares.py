@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
-from adu_core.data.listing import Item, Listing, Part
+from adu_core.data.listing import Item, Listing, Part, Row
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
 
@@ -86,7 +85,7 @@ def choose(
 
 
 def _in_order(items: list[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: item if isinstance(item, Path) else Path(str(item)))
+    return sorted(items, key=lambda item: item.number if isinstance(item, Row) else item)
 
 
 def _piece(parts: frozenset[Part], share: Share, cuts: tuple[float, ...]) -> Piece:
@@ -123,11 +122,12 @@ def settle_small(
     """
     small = list(_small(listing, shares, cuts, skip_small))
     if small and not skip_small:
-        asked = ", ".join(f"{first:g} to {last:g}" for first, last in shares)
-        parted = any(set(parts) != {"all"} for parts in listing.domains.values())
-        needed = f", {len(cuts) - 1} are enough" if cuts and not parted else ""
+        asked = "from " + ", ".join(f"{first:g} to {last:g}" for first, last in shares) + " of them"
+        needed = f", {len(cuts) - 1} are enough" if cuts else ""
+        if any(set(parts) != {"all"} for parts in listing.domains.values()):
+            asked, needed = "some to train on, to choose settings on and to test on", ""
         raise PictureError(
-            f"too few pictures to share out ({'into training, validation and test' if parted else f'from {asked} of them'}): "
+            f"too few pictures to share out ({asked}): "
             f"{', '.join(said for _, said in small[:10])}{', …' * (len(small) > 10)}{needed}: add "
             "pictures there, remove these classes from every domain, or say skip-small"
         )
@@ -164,8 +164,3 @@ def _small(
                     kept = "" if part == "all" else f" in its {part} part"
                     yield name, f"{where} holds {len(found)}{kept}"
                     break
-
-
-def standard() -> list[Share]:
-    """The shares between ``CUTS``."""
-    return list(pairwise(CUTS))

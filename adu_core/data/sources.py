@@ -1,4 +1,7 @@
-"""From ``"world"`` or ``"folder:PATH"`` to the pictures an experiment needs."""
+"""From one line, ``"world"`` or ``"KIND:PLACE"``, to the pictures an experiment needs.
+
+``adu_core.data.grammar`` has the kinds; ``adu_core.data.layouts`` the datasets that have a name.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adu_core.data.dataset import DomainDataset
-from adu_core.data.folder import folder_names, read_folder
+from adu_core.data.folder import find_folder
+from adu_core.data.grammar import Source, parse
+from adu_core.data.listing import Listing
 from adu_core.data.preprocess import Preprocess, preprocessing
+from adu_core.data.reading import read
+from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, settle_small
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 
-#: How the files of a folder are shared out, per class and domain; the same at every seed.
-TRAIN, VALIDATION, TEST = (0.0, 0.6), (0.6, 0.7), (0.7, 1.0)
-CUTS = (0.0, 0.6, 0.7, 1.0)
+__all__ = [
+    "CUTS",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Splits",
+    "find_pictures",
+    "load_held_out",
+    "load_pictures",
+    "load_shots",
+    "load_splits",
+    "read_share",
+    "source_names",
+]
 
 #: Pictures per class and domain of the world's validation and test splits.
 WORLD_VALIDATION, WORLD_TEST = 12, 25
@@ -29,23 +47,46 @@ class Splits:
     held_out: DomainDataset | None = None
 
 
+def find_pictures(source: Source) -> Listing:
+    """What there is to read, checked: nothing missing, nothing too small, nothing opened."""
+    kind, place, gaps = source.kind, source.place, source.skip_small > 0
+    found: Listing
+    if kind == "folder":
+        found = find_folder(place, gaps=gaps)
+    elif kind == "hub":
+        from adu_core.data.hub import read_hub
+
+        found = read_hub(place, gaps=gaps)
+    elif kind == "lists":
+        from adu_core.data.lists import read_lists
+
+        found = read_lists(place, skip_bad=source.skip_bad, gaps=gaps)
+    elif kind.startswith("imagenet"):
+        from adu_core.data.imagenet import find_imagenet
+
+        second = {"imagenet-sketch": "sketch", "imagenet-r": "rendition"}.get(kind)
+        found = find_imagenet(place, second, gaps=gaps)
+    else:
+        from adu_core.data.layouts import find
+
+        found = find(kind, place, skip_bad=source.skip_bad, gaps=gaps)
+    return settle_small(found, [TRAIN, VALIDATION, TEST], CUTS, source.skip_small)
+
+
 def read_share(
     source: str,
-    share: tuple[float, float],
+    share: Share,
     size: int | Preprocess,
     per_class_and_domain: int | None = None,
     seed: int = 0,
 ) -> DomainDataset:
-    """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of a ``"folder:PATH"`` source."""
-    return read_folder(
-        source.removeprefix("folder:"),
-        size=size,
-        share=share,
-        cuts=CUTS,
-        per_class_and_domain=per_class_and_domain,
-        seed=seed,
-        progress=True,
-    )
+    """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of any source but the world."""
+    if per_class_and_domain is not None and per_class_and_domain < 1:
+        raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
+    parsed, preprocess = parse(source), preprocessing(size)
+    listing = find_pictures(parsed)
+    chosen = choose(listing, share, CUTS, per_class_and_domain, seed)
+    return read(chosen, listing, preprocess, skip_bad=parsed.skip_bad, progress=True)
 
 
 def load_splits(
@@ -60,15 +101,17 @@ def load_splits(
 ) -> Splits:
     """The pictures for one run.
 
-    source: ``"world"`` (drawn, with overlap ``mix``) or ``"folder:PATH"``
+    source: ``"world"`` (drawn, with overlap ``mix``) or ``"KIND:PLACE"``, such as
+            ``"folder:ROOT"``, ``"pacs:ROOT"`` or ``"hub:flwrlabs/pacs"``
     size:   the CLIP's ``preprocess``, or height = width in pixels, the CLIP's ``picture_size``,
             for one that scales the shorter side as the first CLIP does; see ``read_picture``
     shots:  training pictures per class and domain; which ones, ``seed`` draws. Validation and
             test pictures are the same for every seed
-    limit:  of a folder, read at most so many validation and test pictures each
+    limit:  of pictures that are not drawn, read at most so many per class and domain to choose
+            settings on, and to report on
     held_out: also test pictures of the world's ten classes that no other split has
 
-    Raises ``ValueError`` for another kind of source, and what the folder reader raises.
+    Raises ``ValueError`` for another kind of source, and what the source's reader raises.
     """
     return Splits(
         load_shots(source, size=size, shots=shots, seed=seed, mix=mix),
@@ -84,7 +127,7 @@ def load_shots(
     """The training pictures alone, ``shots`` per class and domain; see ``load_splits``."""
     if source == "world":
         return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=_side(size))
-    train = read_share(_folder(source), TRAIN, size, shots, seed)
+    train = read_share(source, TRAIN, size, shots, seed)
     return train.few_shot(shots)  # says which class has too few
 
 
@@ -100,7 +143,7 @@ def load_pictures(
     if source == "world":
         count = WORLD_VALIDATION if which == "validation" else WORLD_TEST
         return world(which, count, classes=SEEN, mix=mix, size=_side(size))
-    return read_share(_folder(source), VALIDATION if which == "validation" else TEST, size, limit)
+    return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
 
 
 def load_held_out(source: str, *, size: int | Preprocess, mix: float = 0.5) -> DomainDataset | None:
@@ -114,14 +157,9 @@ def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and domain names of a source, without reading a picture."""
     if source == "world":
         return SEEN, DOMAINS
-    return folder_names(_folder(source).removeprefix("folder:"), CUTS)
+    listing = find_pictures(parse(source))
+    return listing.class_names, listing.domain_names
 
 
 def _side(size: int | Preprocess) -> int:
     return preprocessing(size).size
-
-
-def _folder(source: str) -> str:
-    if not source.startswith("folder:"):
-        raise ValueError(f"no data {source!r}: give 'world' or 'folder:PATH'")
-    return source

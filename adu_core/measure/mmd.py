@@ -47,8 +47,12 @@ def median_squared_distance(features: Tensor) -> Tensor:
         evenly = torch.arange(MOST_PICTURES, device=features.device) * len(features)
         features = features[evenly // MOST_PICTURES]
     distances = squared_distances(precise(features).detach())
-    pairs = distances[~torch.eye(len(distances), dtype=torch.bool, device=distances.device)]
-    median = pairs.median() if len(pairs) else distances.new_ones(())
+    count = len(distances)
+    if count < 2:
+        return distances.new_ones(())
+    # All but the diagonal, by where it lies: a mask would make a GPU be waited for.
+    pairs = distances.flatten()[1:].view(count - 1, count + 1)[:, :-1]
+    median = pairs.flatten().median()
     return torch.where(median > 0, median, torch.ones_like(median))
 
 
@@ -70,6 +74,19 @@ def mmd2_matrix(
     distance in the batch; ``multiples`` are the s → (D, D), symmetric, zero diagonal. Raises
     ``ValueError`` for a bandwidth or a multiple that is not above 0.
     """
+    matrix = _matrix(features, domains, domain_count, bandwidth, multiples)
+    absent = ~F.one_hot(domains, domain_count).any(dim=0)
+    return matrix.masked_fill(absent[:, None] | absent[None, :], math.nan)
+
+
+def _matrix(
+    features: Tensor,
+    domains: Tensor,
+    domain_count: int,
+    bandwidth: Tensor | float | None,
+    multiples: tuple[float, ...],
+) -> Tensor:
+    """``mmd2_matrix`` with numbers of no meaning in place of NaN, so that gradients stay finite."""
     for what, values in (("bandwidth", [bandwidth]), ("multiple", multiples)):
         # One that is on a GPU is not looked at: the GPU would have to be waited for.
         known = [x for x in values if isinstance(x, int | float) or (x is not None and x.is_cpu)]
@@ -84,7 +101,7 @@ def mmd2_matrix(
         kernel = kernel + torch.exp(-distances / s) / len(multiples)
     # Row d of `weights` averages over the pictures of domain d: all block means at once.
     members = F.one_hot(domains, domain_count).to(features.dtype).T
-    weights = members / members.sum(dim=1, keepdim=True)  # 0 / 0 = NaN marks an absent domain
+    weights = members / members.sum(dim=1, keepdim=True).clamp(min=1)
     with _exact(features):
         means = weights @ kernel @ weights.T
     own = means.diagonal()
@@ -95,17 +112,22 @@ def mmd2(
     features: Tensor,
     domains: Tensor,
     *,
+    domain_count: int | None = None,
     bandwidth: Tensor | float | None = None,
     multiples: tuple[float, ...] = BANDWIDTHS,
 ) -> Tensor:
     """MMD² between domains, the mean over the pairs of domains that the batch holds.
 
     features (B, E), domains (B,) → scalar; 0, with a gradient of 0, for fewer than two domains.
-    The arguments are those of ``mmd2_matrix``.
+    ``domain_count``, how many domains there may be, spares a GPU the count of those there are. The
+    other arguments are those of ``mmd2_matrix``.
     """
-    present, numbered = domains.unique(return_inverse=True)
-    if len(present) < 2:
+    if domain_count is None:
+        domain_count = int(domains.max()) + 1 if len(domains) else 0
+    if domain_count < 2:
         return (precise(features) * 0).sum()
-    matrix = mmd2_matrix(features, numbered, len(present), bandwidth=bandwidth, multiples=multiples)
-    first, second = torch.triu_indices(len(present), len(present), offset=1)
-    return matrix[first, second].mean()
+    present = F.one_hot(domains, domain_count).any(dim=0)
+    matrix = _matrix(features, domains, domain_count, bandwidth, multiples)
+    first, second = torch.triu_indices(domain_count, domain_count, offset=1, device=domains.device)
+    pairs = present[first] & present[second]
+    return torch.where(pairs, matrix[first, second], 0.0).sum() / pairs.sum().clamp(min=1)

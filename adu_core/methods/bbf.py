@@ -225,8 +225,7 @@ class BBF(Method):
         return model.eval()
 
     def _latents(self, clip: FrozenCLIP, seed: int) -> Latents:
-        words = clip.model.token_embedding.weight.detach()
-        return Latents.draw(words, self.shared, self.unique, seed)
+        return Latents.draw(clip.words.detach(), self.shared, self.unique, seed)
 
 
 def _read(path: str | Path | None, about: Mapping[str, Any]) -> list[Tensor]:

@@ -43,7 +43,7 @@ def fitted_names(clip: FrozenCLIP) -> tuple[str, ...]:
     biases = [
         name
         for name, _ in clip.model.named_parameters()
-        if name.endswith(".mlp.c_proj.bias") and not name.startswith("visual.")
+        if name.endswith(".mlp.c_proj.bias") and not name.startswith(("visual.", "text_decoder."))
     ]
     if not biases:
         raise ValueError(f"the text tower of {clip.name} has no MLP as CLIP's: take another CLIP")

@@ -15,7 +15,7 @@ from torch.nn.utils import skip_init
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.measure.mmd import precise
 from adu_core.methods.base import Changes, Method, Task
-from adu_core.methods.edited import EditedCLIP, vision_weights
+from adu_core.methods.edited import EditedCLIP, block_weights
 from adu_core.methods.surgery import project_conflict
 from adu_core.settings import setting
 from adu_core.train import losses
@@ -226,4 +226,4 @@ def _backward(parts: DoCoLosses, model: Corrected, forget_weight: float, surgery
 
 def attention_weights(clip: FrozenCLIP) -> tuple[str, ...]:
     """The names of all weights of self-attention in the vision tower."""
-    return tuple(name for name in vision_weights(clip) if ".attn." in name)
+    return tuple(name for name in block_weights(clip) if ".attn." in name)

@@ -57,18 +57,17 @@ class Door(Classifying, Method):
 
 
 class GatedTokens(Gated):
-    """The frozen CLIP with a door in it; ``mean_tokens`` (1 + patches, width) stand in."""
+    """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in."""
 
     mean_tokens: Tensor
 
     def __init__(self, task: Task, method: Method, blocks: int) -> None:
         super().__init__(task, method, blocks)
-        rows, columns = task.clip.grid
-        self.register_buffer("mean_tokens", torch.zeros(1 + rows * columns, task.clip.width))
+        self.register_buffer("mean_tokens", torch.zeros(task.clip.tower.own, task.clip.width))
 
     def features(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        watch = Watch(self.blocks)
+        watch = Watch(self.blocks, self.clip.prefix)
 
         def between(number: int, tokens: Tensor) -> Tensor:
             tokens = watch(number, tokens)

@@ -19,6 +19,13 @@ def vision_weights(clip: FrozenCLIP) -> tuple[str, ...]:
     return tuple(name for name, _ in clip.model.named_parameters() if name.startswith("visual."))
 
 
+def block_weights(clip: FrozenCLIP) -> tuple[str, ...]:
+    """The names of all weights of the vision tower's blocks."""
+    inside = {id(weight) for block in clip.blocks for weight in block.parameters()}
+    named = dict(clip.model.named_parameters())
+    return tuple(name for name in vision_weights(clip) if id(named[name]) in inside)
+
+
 class EditedCLIP(Model):
     """The model of methods that change weights of the CLIP itself.
 

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adu_core.clip.block import run_block
 from adu_core.clip.frozen import FrozenCLIP
 
 #: Pictures that go through the CLIP at once; a bound on memory.
@@ -25,15 +24,17 @@ class Watch:
     """Collects statistics on the way, as the ``between`` of ``FrozenCLIP.encode_image``.
 
     blocks: of how many blocks' outputs, from the first on; tokens pass as they are
+    prefix: how many tokens stand before the patches, ``FrozenCLIP.prefix``
     """
 
     blocks: int
+    prefix: int = 1
     found: list[Tensor] = field(default_factory=list)
 
     def __call__(self, number: int, tokens: Tensor) -> Tensor:
-        """Tokens (B, 1 + N, width) that enter block ``number`` → the same."""
+        """Tokens (B, prefix + N, width) that enter block ``number`` → the same."""
         if 1 <= number <= self.blocks:
-            self.found.append(statistics(tokens))
+            self.found.append(statistics(tokens, self.prefix))
         return tokens
 
     def evidence(self) -> Tensor:
@@ -41,26 +42,25 @@ class Watch:
         return torch.cat(self.found, dim=1)
 
 
-def statistics(tokens: Tensor) -> Tensor:
-    """Tokens (B, 1 + N, width), CLS first → mean and deviation over the N patches, (B, 2 · width).
+def statistics(tokens: Tensor, prefix: int = 1) -> Tensor:
+    """Mean and deviation over the N patches: (B, prefix + N, width) → (B, 2 · width).
 
     In float32, also under autocast.
     """
-    patches = tokens[:, 1:].float()
+    patches = tokens[:, prefix:].float()
     return torch.cat([patches.mean(dim=1), patches.std(dim=1)], dim=1)
 
 
 def walk(clip: FrozenCLIP, pictures: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, S, S) through the first blocks only, at their cost.
 
-    → evidence (B, blocks · 2 · width) and the tokens (B, 1 + N, width) that enter the next block
+    → evidence (B, blocks · 2 · width) and the tokens that enter the next block, (B, tokens, width)
     """
     if not pictures.is_floating_point():
         pictures = clip.normalise(pictures)
-    watch = Watch(blocks)
-    tokens: Tensor = clip.model.visual._embeds(pictures)
-    for number, block in enumerate(clip.blocks[:blocks], 1):
-        tokens = watch(number, run_block(block, tokens))
+    watch, tokens = Watch(blocks, clip.prefix), clip.tower.embed(pictures)
+    for number in range(blocks):
+        tokens = watch(number + 1, clip.tower.run(number, tokens))
     return watch.evidence(), tokens
 
 
@@ -102,7 +102,7 @@ def of_copies(
     pictures: (N, 3, S, S) uint8
     copies:   how many of each, beside the picture itself
     shift:    how far they are moved at most, a share of the side
-    → (1 + copies, N, blocks · 2 · width), the pictures as they are first; (1 + patches, width)
+    → (1 + copies, N, blocks · 2 · width), the pictures as they are first; (tokens, width)
     """
     generator, reach = torch.Generator().manual_seed(seed), round(shift * pictures.shape[-1])
     found, total = [], torch.zeros(())

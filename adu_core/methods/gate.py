@@ -72,7 +72,7 @@ class GatedAnswer(Gated):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        watch = Watch(self.blocks)
+        watch = Watch(self.blocks, self.clip.prefix)
         features = self.clip.encode_image(pictures, between=watch)
         stopped = self.stops(watch.evidence())
         if self.target.classes:

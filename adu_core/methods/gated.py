@@ -54,7 +54,7 @@ class Gated(Model):
         return stopped
 
     def learn(self, task: Task, settings: Classifying, seed: int) -> Tensor:
-        """Fit classifier and threshold to the shots; their mean tokens (1 + patches, width).
+        """Fit classifier and threshold to the shots; their mean tokens (tokens, width).
 
         Raises ``ValueError`` for too few shots of a domain, and if none is of what is to be
         forgotten, or none of what is not, and the threshold is to be chosen.

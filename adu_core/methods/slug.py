@@ -17,10 +17,10 @@ from adu_core.measure.accuracy import harmonic_mean, predictions
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.edited import (
     EditedCLIP,
+    block_weights,
     gradient,
     of_the_class,
     towards_uniform,
-    vision_weights,
 )
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
@@ -112,7 +112,7 @@ class SLUG(Method):
 def block_matrices(clip: FrozenCLIP) -> tuple[str, ...]:
     """The names of the matrices of attention and MLP in the vision tower's blocks."""
     sizes = {name: weight.ndim for name, weight in clip.model.named_parameters()}
-    return tuple(n for n in vision_weights(clip) if ".resblocks." in n and sizes[n] >= 2)
+    return tuple(name for name in block_weights(clip) if sizes[name] >= 2)
 
 
 def measured(

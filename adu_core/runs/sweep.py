@@ -15,7 +15,7 @@ from concurrent.futures import (
 )
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -257,10 +257,14 @@ def _pictures(
 
 
 def _splits(spec: Spec, size: Preprocess) -> Splits:
+    """The pictures of a run; a split that it does not measure is left empty, not read."""
     data, mix = spec.data, spec.mix
-    return Splits(
-        _shots(data, size=size, shots=spec.shots, seed=spec.seed, mix=mix),
-        _pictures(data, "validation", size, mix, spec.limit),
-        _pictures(data, "test", size, mix, spec.limit),
-        _held_out(data, size=size, mix=mix) if "held-out" in spec.measure else None,
+    shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed, mix=mix)
+    none = shots.subset(torch.arange(0))
+    wanted = {spec.on} | ({"validation"} & set(spec.measure))
+    validation, test = (
+        _pictures(data, which, size, mix, spec.limit) if which in wanted else none
+        for which in get_args(Split)
     )
+    held_out = _held_out(data, size=size, mix=mix) if "held-out" in spec.measure else None
+    return Splits(shots, validation, test, held_out)

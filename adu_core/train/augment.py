@@ -25,6 +25,8 @@ def random_crop_and_flip(
     affine[:, 0, 0], affine[:, 1, 1] = side * mirror, side
     affine[:, :, 2] = ((2 * draws[1:3] - 1) * (1 - side)).T
     grid = F.affine_grid(
-        affine.to(pictures.device, pictures.dtype), list(pictures.shape), align_corners=False
+        affine.to(pictures.device, pictures.dtype, non_blocking=True),
+        list(pictures.shape),
+        align_corners=False,
     )
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)

@@ -161,7 +161,7 @@ def train(
         sums: Tensor | float = 0.0
         names: tuple[str, ...] = ()
         for index in order:
-            place = index.to(device)
+            place = index.to(device, non_blocking=True)  # nothing in a step waits for the GPU
             batch = random_crop_and_flip(
                 clip.normalise(pictures[place]), generator, crop=steps.crop, flip=steps.flip
             )

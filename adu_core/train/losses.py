@@ -75,7 +75,8 @@ def ddl(
     domain_logits (B, D), features (B, E), domains (B,) → scalar. The sign of MMD² is the
     opposite of domain adaptation's, which draws the domains together.
     """
-    apart = mmd2(features, domains, multiples=multiples)
+    count = domain_logits.shape[1]
+    apart = mmd2(features, domains, domain_count=count, multiples=multiples)
     return gamma * domain_classification(domain_logits, domains) - lam * apart
 
 

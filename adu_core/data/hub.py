@@ -1,0 +1,288 @@
+"""Datasets of the Hugging Face Hub, and local ones in its formats; by the extra ``hub``.
+
+A dataset is read as it is on this machine. Nothing is downloaded but by ``download``, which the
+option ``--download`` asks for. A local dataset is a folder that ``save_to_disk`` wrote, a folder in
+a format that ``datasets`` knows, such as imagefolder, or a file of Parquet or Arrow.
+
+Which column is what, the dataset's features say: the picture is the only column of pictures, or
+the one called ``image``; domain and class are columns of class labels or of texts by one of the
+usual names. Splits called train, validation and test are used as such; a single split of any name
+is shared out as a folder is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from adu_core.data.dataset import readable
+from adu_core.data.listing import Listing, Part, Pool, Row, refuse_gaps, stamp
+from adu_core.data.notice import some
+from adu_core.data.picture import PictureError
+
+DOMAIN = ("domain", "domain_name", "style", "domain_id")
+LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")
+SPLITS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+#: How long the hub may take to say what a dataset is, in seconds.
+PATIENCE = 5.0
+
+
+class HubTable:
+    """One split of a dataset, its pictures as they were stored."""
+
+    def __init__(self, name: str, stamp: str, dataset: Any, column: str) -> None:
+        self.name, self.stamp, self.column = name, stamp, column
+        self._rows = dataset.select_columns([column])
+
+    def picture(self, number: int) -> bytes | Path:
+        """The picture file of a row, or where it is."""
+        found = self._rows[number][self.column]
+        if found is None or (found["bytes"] is None and found["path"] is None):
+            raise PictureError("the row holds no picture")
+        if found["bytes"] is not None:
+            return bytes(found["bytes"])
+        return Path(found["path"])
+
+
+def read_hub(place: str, *, gaps: bool = False) -> Listing:
+    """The pictures of a dataset on this machine; none is opened.
+
+    place: a local folder or file, or a name on the hub such as ``flwrlabs/pacs``
+    gaps:  whether classes may be missing in some domain
+
+    Raises ``ImportError`` without ``datasets``, ``FileNotFoundError`` for a dataset of the hub
+    that was not downloaded, with its licence, its size and how to fetch it, and ``PictureError``
+    for one without the columns that are needed.
+    """
+    where = f"hub:{place}"
+    parts = _parts(where, _load(place))
+    split = len(parts) > 1
+    domains: dict[str, dict[Part, Pool]] = {}
+    for name, dataset in parts.items():
+        _fill(domains, SPLITS[name] if split else "all", where, name, dataset, _stamps(place))
+    for domain, pools in domains.items():
+        if split and "train" not in pools:
+            raise PictureError(f"{where} has no training pictures of the domain {domain}")
+        if split and len(pools) == 1:
+            pools["all"] = pools.pop("train")
+    listing = Listing(where, domains)
+    if not gaps:
+        refuse_gaps(listing)
+    return listing
+
+
+def download(name: str) -> None:
+    """Fetch a dataset of the hub; what is there already is kept, and checked by ``datasets``."""
+    if _local(name) is None:
+        _datasets().load_dataset(name)
+
+
+def _datasets() -> Any:
+    try:
+        return import_module("datasets")
+    except ImportError:
+        raise ImportError(
+            "data 'hub:…' needs the library datasets: pip install 'adu-core[hub]'"
+        ) from None
+
+
+def _local(place: str) -> Path | None:
+    """Where the dataset is, if it is none of the hub."""
+    path = Path(place).expanduser()
+    if path.exists():
+        return path
+    if place.startswith(("/", ".", "~")) or path.suffix in (".parquet", ".arrow") or path.drive:
+        raise PictureError(f"{path} does not exist: pass a local dataset, or a name on the hub")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", place):
+        raise PictureError(f"{place!r} is no name of the hub: it is like 'flwrlabs/pacs'")
+    return None
+
+
+def _load(place: str) -> Any:
+    """The dataset, all its splits; nothing is downloaded."""
+    path, datasets = _local(place), _datasets()
+    if path is None:
+        try:
+            with _offline():
+                return datasets.load_dataset(place)
+        except (OSError, ValueError) as error:
+            raise FileNotFoundError(_refusal(place, error)) from None
+    shown = datasets.utils.is_progress_bar_enabled()
+    datasets.utils.disable_progress_bars()
+    try:
+        if path.suffix == ".arrow":
+            return datasets.Dataset.from_file(str(path))
+        if path.is_file():
+            if path.suffix != ".parquet":
+                raise PictureError(f"{path} is no Parquet or Arrow file: pass one, or a folder")
+            return datasets.load_dataset("parquet", data_files=str(path))
+        if any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
+            return datasets.load_from_disk(str(path))
+        return datasets.load_dataset(str(path))
+    except PictureError:
+        raise
+    except Exception as error:  # a format's reader raises whatever it likes
+        raise PictureError(f"{path} cannot be read as a dataset: {error}") from error
+    finally:
+        if shown:
+            datasets.utils.enable_progress_bars()
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Let ``datasets`` look on this machine only: where there is news, it would fetch it."""
+    import huggingface_hub.constants as hub
+
+    places: list[Any] = [_datasets().config, hub]
+    before = [place.HF_HUB_OFFLINE for place in places]
+    try:
+        for place in places:
+            place.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.HF_HUB_OFFLINE = value
+
+
+def _refusal(name: str, error: Exception) -> str:
+    """What to say of a dataset that was not downloaded: its licence, its size, the command."""
+    about = "the hub cannot be reached to say its licence and size"
+    with contextlib.suppress(Exception):  # no network, no such dataset, no such field
+        from huggingface_hub import HfApi, constants
+
+        if not constants.HF_HUB_OFFLINE:
+            found: Any = HfApi().dataset_info(name, timeout=PATIENCE, files_metadata=True)
+            size = sum(file.size or 0 for file in found.siblings or ())
+            licence = (found.card_data or {}).get("license") or "not stated"
+            about = f"its licence is {licence}, its size {size / 1e9:.2f} GB"
+    first = str(error).partition("\n")[0]
+    return (
+        f"the dataset {name} of the Hugging Face Hub is not on this machine ({first}); {about}. "
+        f"To fetch it: adu run --data hub:{name} --download, or in Python "
+        f"adu_core.data.hub.download({name!r})"
+    )
+
+
+def _parts(where: str, loaded: Any) -> dict[str, Any]:
+    """The splits that are used."""
+    if not isinstance(loaded, Mapping):
+        return {"all": loaded}
+    if len(loaded) == 1:
+        return dict(loaded)
+    known = {name: split for name, split in loaded.items() if name in SPLITS}
+    parts = {SPLITS[name] for name in known}
+    if len(parts) < len(loaded) or "train" not in parts:
+        raise PictureError(
+            f"{where} has the splits {', '.join(loaded)}: they must be called train, validation "
+            "and test, of which train is needed, or be one"
+        )
+    return known
+
+
+def _fill(
+    domains: dict[str, dict[Part, Pool]],
+    part: Part,
+    where: str,
+    split: str,
+    dataset: Any,
+    stamps: str,
+) -> None:
+    """Enter the rows of a split."""
+    name = where if split == "all" else f"{where}, split {split}"
+    image, domain, label = _columns(name, dataset)
+    rows = dataset.select_columns([domain, label]).with_format(None)[:]
+    domain_names = _names(name, domain, dataset.features[domain], rows[domain])
+    class_names = _names(name, label, dataset.features[label], rows[label])
+    raw = dataset.cast_column(image, _datasets().Image(decode=False))
+    table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image)
+    for number, (one, other) in enumerate(zip(domain_names, class_names, strict=True)):
+        pool = domains.setdefault(one, {}).setdefault(part, {})
+        pool.setdefault(other, []).append(Row(table, number))
+
+
+def _columns(name: str, dataset: Any) -> tuple[str, str, str]:
+    """The columns of the picture, the domain and the class."""
+    features, datasets = dataset.features, _datasets()
+    images = [key for key, kind in features.items() if isinstance(kind, datasets.Image)]
+    named = {
+        key: kind
+        for key, kind in features.items()
+        if isinstance(kind, datasets.ClassLabel) or getattr(kind, "dtype", "") in _TEXTS
+    }
+    image = "image" if "image" in images else images[0] if len(images) == 1 else None
+    domain, label = (
+        next((key for key in wanted if key in named), None) for wanted in (DOMAIN, LABEL)
+    )
+    if image is None or domain is None or label is None:
+        held = ", ".join(f"{key} ({_kind(kind)})" for key, kind in features.items())
+        lacking = [
+            what
+            for what, found in (
+                ("a column of pictures, the only one or called image", image),
+                (f"a domain as class labels or texts, called {' or '.join(DOMAIN)}", domain),
+                (f"a class as class labels or texts, called {' or '.join(LABEL)}", label),
+            )
+            if found is None
+        ]
+        raise PictureError(
+            f"{name} lacks {'; '.join(lacking)}. It has {held}. Rename or cast the columns with "
+            "datasets, save_to_disk, and pass that folder"
+        )
+    return image, domain, label
+
+
+_TEXTS = ("string", "large_string")
+
+
+def _kind(feature: Any) -> str:
+    return str(getattr(feature, "dtype", None) or type(feature).__name__)
+
+
+def _names(name: str, column: str, feature: Any, values: list[Any]) -> list[str]:
+    """The readable name in each row; an error for rows that have none."""
+    names = getattr(feature, "names", None)
+    if names is None:
+        wrong = [f"row {n} has {x!r}" for n, x in enumerate(values) if not (x and x.strip())]
+        said = values
+    else:
+        wrong = [
+            f"row {n} has {x}" for n, x in enumerate(values) if x is None or not 0 <= x < len(names)
+        ]
+        said = [] if wrong else [names[x] for x in values]
+    if wrong:
+        known = f"; it runs from 0 to {len(names) - 1}" if names is not None else ""
+        raise PictureError(f"{name}: column {column!r} out of range: {some(wrong)}{known}")
+    spoken: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for text in sorted(set(said)):
+        spoken[text] = readable(text)
+        twin = first.setdefault(spoken[text], text)
+        if twin != text:
+            raise PictureError(
+                f"{name}: {twin!r} and {text!r} in column {column!r} are both called "
+                f"{spoken[text]!r} in a prompt: rename one"
+            )
+    return [spoken[text] for text in said]
+
+
+def _stamps(place: str) -> str:
+    """What changes when a local dataset's files do."""
+    path = _local(place)
+    if path is None:
+        return ""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    said = "\n".join(stamp(file) for file in files if file.is_file())
+    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,0 +1,112 @@
+"""ImageNet's photos and a second domain: ImageNet-Sketch, or ImageNet-R's renditions.
+
+The domain "real" is ImageNet itself. Where its training and validation trees are both there, shots
+and validation pictures are drawn from the first, and the second is the test, as it is for everybody
+else; where there is one tree only, it is shared out as any folder is. The second domain, "sketch"
+or "rendition", has one tree and is always shared out. Classes are those of the second domain: all
+1,000 of ImageNet-Sketch, the 200 of ImageNet-R.
+
+A class's folder is called by its WordNet number, and ``classnames.txt`` ("n01440764 tench", a line
+each) says what that is, as Dassl has it; a folder of another name is called what it is called.
+Numbers of one name are one class, since no prompt can tell them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from adu_core.data.dataset import readable
+from adu_core.data.folder import class_pictures
+from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
+from adu_core.data.notice import notice, some
+from adu_core.data.picture import PictureError
+
+NAMES = "classnames.txt"
+_NUMBER = re.compile(r"n\d{8}")
+#: Where each domain may lie below the root.
+REAL = ("imagenet/images", "imagenet", "ImageNet", "ILSVRC2012", "real")
+SECOND = {
+    "sketch": ("imagenet-sketch/images", "imagenet-sketch", "ImageNet-Sketch", "sketch"),
+    "rendition": ("imagenet-rendition/imagenet-r", "imagenet-rendition", "imagenet-r"),
+}
+
+
+def find_imagenet(root: str | Path, second: str | None = None, *, gaps: bool = False) -> Listing:
+    """The pictures of ImageNet and its second domain below ``root``; no picture is opened.
+
+    second: ``sketch`` or ``rendition``; None takes the one that is there
+    """
+    root = Path(root).expanduser()
+    there = {name: path for name in SECOND if (path := _first(root, SECOND[name])) is not None}
+    if second is None and len(there) > 1:
+        raise PictureError(
+            f"{root} holds ImageNet-Sketch and ImageNet-R: say which, imagenet-sketch:{root} or "
+            f"imagenet-r:{root}"
+        )
+    real, other = _first(root, REAL), second or next(iter(there), "sketch")
+    lacking = [
+        f"{name} (looked for {', '.join(places)})"
+        for name, places, path in (
+            ("ImageNet's photos", REAL, real),
+            (f"the domain {other}", SECOND[other], there.get(other)),
+        )
+        if path is None
+    ]
+    if real is None or lacking:
+        raise PictureError(f"{root} lacks {' and '.join(lacking)}: unpack them there")
+    words = _words(root, real, there[other])
+    trees = {name: path for name in ("train", "val") if (path := real / name).is_dir()}
+    parts: dict[Part, Pool]
+    if len(trees) == 2:
+        parts = {"train": _pool(trees["train"], words), "test": _pool(trees["val"], words)}
+    else:
+        parts = {"all": _pool(next(iter(trees.values()), real), words)}
+    pool = _pool(there[other], words)
+    listing = Listing(str(root), {"real": parts, other: {"all": pool}}).only(set(pool))
+    if not gaps:
+        refuse_gaps(listing)
+    return listing
+
+
+def _first(root: Path, places: tuple[str, ...]) -> Path | None:
+    return next((root / place for place in places if (root / place).is_dir()), None)
+
+
+def _words(root: Path, *folders: Path) -> dict[str, str]:
+    """What the numbers mean, from the first list there is; none if there is none."""
+    for folder in (root, root / "imagenet", *folders, *(folder.parent for folder in folders)):
+        path = folder / NAMES
+        if path.is_file():
+            lines = [line.split(maxsplit=1) for line in path.read_text("utf-8").splitlines()]
+            wrong = [" ".join(line) for line in lines if line and not _is_entry(line)]
+            if wrong:
+                raise PictureError(
+                    f"{path} has lines that are not 'n01440764 tench': {some(wrong)}"
+                )
+            return {line[0]: readable(line[1]) for line in lines if line}
+    return {}
+
+
+def _is_entry(line: list[str]) -> bool:
+    return len(line) == 2 and bool(_NUMBER.fullmatch(line[0]))
+
+
+def _pool(folder: Path, words: dict[str, str]) -> Pool:
+    """The pictures of each class, by the name that a prompt says."""
+    found = class_pictures(folder)
+    nameless = [name for name in found if _NUMBER.fullmatch(name) and name not in words]
+    if nameless:
+        raise PictureError(
+            f"{folder}: CLIP needs words, and {len(nameless)} classes are numbers without one: "
+            f"{some(nameless)}; put {NAMES} beside them, of lines 'n01440764 tench'"
+        )
+    pool: Pool = {}
+    merged = set()
+    for number in sorted(found):
+        name = words.get(number, number)
+        merged |= {name} if name in pool else set()
+        pool.setdefault(name, []).extend(found[number])
+    if merged:
+        notice(f"{folder}: several folders are called {some(sorted(merged))}, each one class now")
+    return pool

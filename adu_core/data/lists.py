@@ -1,0 +1,253 @@
+"""Lists of pictures beside the pictures, as Dassl keeps PACS, DomainNet and Mini DomainNet.
+
+``<root>/splits/<domain>_<part>.txt`` holds lines "path label". A path begins in ``<root>``, or in
+``<root>/images``; labels count from 0, or from 1; a class is called what the picture's folder is
+called. Parts are ``train``, ``crossval`` (or ``val``) and ``test``; a name may end in ``_kfold``.
+
+A ``test`` list that holds every training and validation picture as well, as those of PACS do, is a
+list of the whole domain: those are taken out of it, and if it is empty then, it is no part.
+``adu_core.data.shares`` says how the parts that there are become the shares of a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adu_core.data.dataset import readable
+from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
+from adu_core.data.notice import notice, some
+from adu_core.data.picture import PictureError
+
+EXPECTED = (
+    "expected <root>/splits/<domain>_train.txt and the like, of lines 'path label' such as "
+    "'photo/dog/1.jpg 0'"
+)
+_FILE = re.compile(r"(?P<domain>.+)_(?P<part>train|crossval|val|validation|test)(?:_kfold)?\.txt")
+_PARTS: dict[str, Part] = {
+    "train": "train",
+    "crossval": "validation",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One picture of a list: where it was said, where the picture is, and its class's number."""
+
+    where: str
+    path: Path
+    label: int
+
+
+Lists = dict[str, dict[Part, list[Line]]]  # domain's folder name → part → lines
+
+
+def list_files(folder: Path) -> dict[tuple[str, Part], Path]:
+    """The lists in a folder, by the domain's folder name and the part."""
+    found: dict[tuple[str, Part], Path] = {}
+    for path in sorted(folder.glob("*.txt")):
+        said = _FILE.fullmatch(path.name)
+        if said:
+            twin = found.setdefault((said["domain"], _PARTS[said["part"]]), path)
+            if twin is not path:
+                raise PictureError(f"{twin} and {path} list the same part: remove one of them")
+    return found
+
+
+def read_lists(
+    root: str | Path,
+    splits: str = "splits",
+    only: frozenset[str] = frozenset(),
+    *,
+    skip_bad: bool = False,
+    gaps: bool = False,
+) -> Listing:
+    """The pictures that the lists in ``<root>/<splits>`` name; no picture is opened.
+
+    only: readable names of the domains to look at; without it, all of them
+    skip_bad: leave out pictures that are listed and not there, instead of an error
+    gaps: whether classes may be missing in some domain
+
+    Raises ``PictureError`` for lists that contradict themselves, each other, or the disk.
+    """
+    root = Path(root).expanduser()
+    files = {
+        (domain, part): path
+        for (domain, part), path in list_files(root / splits).items()
+        if not only or readable(domain) in only
+    }
+    if not files:
+        raise PictureError(f"there are no lists in {root / splits}; {EXPECTED}")
+    lists: Lists = {}
+    for (domain, part), path in files.items():
+        lists.setdefault(domain, {})[part] = _read(path)
+    base = _base(root, lists)
+    _check_labels(lists)
+    _check_folders(lists)
+    gone = _missing(root, base, lists)
+    if gone and not skip_bad:
+        raise PictureError(
+            f"{len(gone)} pictures are listed but not there: {some(gone.values())}; unpack the "
+            "pictures whole, correct the lists, or say skip-bad"
+        )
+    if gone:
+        notice(f"skip-bad leaves out {len(gone)} pictures that are listed but not there: "
+               f"{some(gone.values())}")  # fmt: skip
+    domains: dict[str, dict[Part, Pool]] = {}
+    for domain, parts in lists.items():
+        kept = _own_parts(domain, parts)
+        if readable(domain) in domains:
+            raise PictureError(
+                f"{root / splits}: two domains are called {readable(domain)!r}: rename one"
+            )
+        domains[readable(domain)] = {part: _pool(base, lines, gone) for part, lines in kept.items()}
+    listing = Listing(str(root / splits), domains)
+    if not gaps:
+        refuse_gaps(listing)
+    return listing
+
+
+def _read(path: Path) -> list[Line]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PictureError(f"the list {path} cannot be read: {error}") from None
+    lines, wrong = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name or not label.isdecimal() or len(Path(name.strip()).parts) < 2:
+            wrong.append(f"line {number}: {line.strip()!r}")
+            continue
+        lines.append(Line(f"{path.name} line {number}", Path(name.strip()), int(label)))
+    if wrong:
+        raise PictureError(f"{path} has lines that are not 'path label': {some(wrong)}; {EXPECTED}")
+    if not lines:
+        raise PictureError(f"the list {path} is empty; {EXPECTED}")
+    twice = [
+        f"{name} ({count} times)"
+        for name, count in Counter(str(line.path) for line in lines).items()
+        if count > 1
+    ]
+    if twice:
+        raise PictureError(f"{path} lists pictures more than once: {some(twice)}: remove the rest")
+    return lines
+
+
+def _all(lists: Lists) -> Iterable[Line]:
+    return (line for parts in lists.values() for lines in parts.values() for line in lines)
+
+
+def _base(root: Path, lists: Lists) -> Path:
+    """Where the paths begin: where the first picture of any list is found."""
+    for parts in lists.values():
+        for lines in parts.values():
+            for base in (root, root / "images"):
+                if (base / lines[0].path).is_file():
+                    return base
+    first = next(iter(_all(lists)))
+    raise PictureError(
+        f"{first.where} names {first.path}, which is neither in {root} nor in {root / 'images'}: "
+        "unpack the pictures there"
+    )
+
+
+def _check_labels(lists: Lists) -> None:
+    """An error unless each label is one class, by the pictures' folders, and each class one label.
+
+    They count from 0, or all from 1.
+    """
+    lines = list(_all(lists))
+    names = {readable(line.path.parent.name) for line in lines}
+    first = 1 if min(line.label for line in lines) == 1 else 0
+    beyond = [
+        f"{line.where} has {line.label}"
+        for line in lines
+        if not first <= line.label < first + len(names)
+    ]
+    if beyond:
+        raise PictureError(
+            f"labels out of range: {some(beyond)}; there are {len(names)} classes, so they run "
+            f"from {first} to {first + len(names) - 1}"
+        )
+    named: dict[int, str] = {}
+    labelled: dict[str, int] = {}
+    wrong = []
+    for line in lines:
+        name = readable(line.path.parent.name)
+        if named.setdefault(line.label, name) != name:
+            wrong.append(f"{line.where} has {line.label}, {named[line.label]!r}, for {line.path}")
+        elif labelled.setdefault(name, line.label) != line.label:
+            wrong.append(f"{line.where} has {line.label} for {name!r}, {labelled[name]} elsewhere")
+    if wrong:
+        raise PictureError(f"labels and folders do not agree: {some(wrong)}; correct the lists")
+
+
+def _check_folders(lists: Lists) -> None:
+    """An error where a list of one domain names a picture in the folder of another."""
+    known = {readable(domain) for domain in lists}
+    wrong = [
+        f"{line.where} names {line.path}"
+        for domain, parts in lists.items()
+        for lines in parts.values()
+        for line in lines
+        if (folder := _domain_folder(line.path)) in known and folder != readable(domain)
+    ]
+    if wrong:
+        raise PictureError(f"pictures of another domain are listed: {some(wrong)}")
+
+
+def _domain_folder(path: Path) -> str:
+    return readable(path.parent.parent.name)
+
+
+def _missing(root: Path, base: Path, lists: Lists) -> dict[Path, str]:
+    """Pictures that are not there; each folder is listed once instead of asking for each file."""
+    there: dict[Path, set[str]] = {}
+    gone = {}
+    for line in _all(lists):
+        folder = base / line.path.parent
+        if folder not in there:
+            there[folder] = {x.name for x in folder.iterdir()} if folder.is_dir() else set()
+        if line.path.name not in there[folder]:
+            gone[line.path] = f"{line.where} names {line.path}, which is not in {root}"
+    return gone
+
+
+def _own_parts(domain: str, parts: dict[Part, list[Line]]) -> dict[Part, list[Line]]:
+    """The parts that share no picture; a test list of the whole domain is none."""
+    kept = dict(parts)
+    if "train" not in kept:
+        raise PictureError(f"{domain} has no list of training pictures, {domain}_train.txt")
+    held = {part: {line.path for line in lines} for part, lines in kept.items()}
+    others = set().union(*(held[part] for part in held if part != "test"))
+    if "test" in kept and others <= held["test"]:
+        kept["test"] = [line for line in kept["test"] if line.path not in others]
+        held["test"] -= others
+        if not kept["test"]:
+            del kept["test"], held["test"]
+    names: Sequence[Part] = sorted(held)
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            both = sorted(str(path) for path in held[one] & held[other])
+            if both:
+                raise PictureError(
+                    f"the {one} and {other} lists of {domain} have {len(both)} pictures in common: "
+                    f"{some(both)}: remove them from one"
+                )
+    return kept if len(kept) > 1 else {"all": kept["train"]}
+
+
+def _pool(base: Path, lines: list[Line], gone: dict[Path, str]) -> Pool:
+    pool: Pool = {}
+    for line in sorted(lines, key=lambda line: line.path):
+        if line.path not in gone:
+            pool.setdefault(readable(line.path.parent.name), []).append(base / line.path)
+    return pool

@@ -1,0 +1,160 @@
+"""All that only a GPU can show, in parts that can be taken up again: `make gpu`.
+
+- ``tests``: the GPU tests;
+- ``step``: ADU's step on ViT-B/16 at 224 pixels against the matmul limit, float32 and bfloat16;
+- ``full``, ``gate``, ``door``: a run as large as one of Office-Home (65 classes, 4 domains, 2,080
+  shots, 50 epochs for full, 13,500 test pictures, decoded) on ViT-B/16 with random weights: how
+  long it takes, how much memory, what share of the card's rate is used, and whether a second run
+  gives the same.
+
+Each part writes a record to ``--out``; a part whose record is there is not done again. Where there
+is no GPU it says so and does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adu_core import FrozenCLIP, Target, image_features, load_clip, method
+from adu_core.data.dataset import DomainDataset
+from adu_core.files import write_json
+from adu_core.methods.base import Method, Task
+from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.runs.cost import forward_flops, passes, rate
+from adu_core.train.loop import Loop
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("tests", "step", "gate", "door", "full")
+CLASSES, DOMAINS = 65, ("art", "clipart", "product", "real world")
+
+
+def pictures(count: int, size: int, seed: int) -> torch.Tensor:
+    """Random pictures: what is in them does not change how long they take."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def dataset(shots: int, size: int) -> DomainDataset:
+    """As many pictures of each class in each domain."""
+    cells = torch.arange(CLASSES * len(DOMAINS)).repeat(shots)
+    return DomainDataset(
+        pictures(len(cells), size, 0),
+        cells // len(DOMAINS),
+        cells % len(DOMAINS),
+        tuple(f"thing {number}" for number in range(CLASSES)),
+        DOMAINS,
+    )
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done all it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def large_run(clip: FrozenCLIP, made: Method, shots: int, tested: int) -> dict[str, Any]:
+    """Fit and evaluate once to measure, fit once more to compare."""
+    device = clip.device
+    task = Task(clip, dataset(shots, clip.picture_size), Target(("art",)))
+    test = pictures(tested, clip.picture_size, 1)
+    made.fit(Task(clip, dataset(1, clip.picture_size), Target(("art",))), 0)  # warms up
+    reset_peak_memory(device)
+    started = time.perf_counter()
+    model = made.fit(task, 0, Loop(progress=False))
+    wait(device)
+    fitted = time.perf_counter()
+    features = image_features(model, test)
+    wait(device)
+    ended = time.perf_counter()
+    about = provenance(device, started)
+    again = image_features(made.fit(task, 0, Loop(progress=False)), test[:1024])
+    dtype = torch.bfloat16 if getattr(made, "precision", "") == "bfloat16" else torch.float32
+    speed = rate(str(device), dtype)
+    limit = passes(made) * len(task.shots) * forward_flops(clip) / speed
+    return {
+        "method": made.as_dict(),
+        "clip": clip.name,
+        "shots": len(task.shots),
+        "test_pictures": tested,
+        "fit_seconds": fitted - started,
+        "evaluate_seconds": ended - fitted,
+        "run_seconds": ended - started,
+        "matrix_rate_tflops": speed / 1e12,
+        "share_of_matrix_rate": limit / (fitted - started),
+        "largest_difference_of_a_second_run": float((again - features[:1024]).abs().max()),
+        "provenance": about,
+    }
+
+
+def step(clip: str, device: str, rounds: int) -> dict[str, Any]:
+    """``benchmarks/step.py`` in both precisions, as it prints it."""
+    found = {}
+    for precision, batch in (("float32", 32), ("bfloat16", 32), ("bfloat16", 256)):
+        words = [sys.executable, str(ROOT / "benchmarks/step.py"), "--clip", clip]
+        words += ["--device", device, "--precision", precision, "--batch", str(batch)]
+        said = subprocess.run(
+            [*words, "--rounds", str(rounds)], check=True, capture_output=True, text=True
+        )
+        found[f"{precision}, batch {batch}"] = said.stdout.splitlines()
+    return found
+
+
+def gpu_tests() -> dict[str, Any]:
+    """The GPU tests' last line."""
+    words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests/test_gpu.py"]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = said.stdout.strip().splitlines()
+    return {"passed": said.returncode == 0, "said": lines[-30:] if said.returncode else lines[-1:]}
+
+
+def main() -> None:
+    """Do the parts that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--out", type=Path, default=ROOT / "book/results/gpu")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--clip", default="ViT-B-16-quickgelu")
+    parser.add_argument("--shots", type=int, default=8)
+    parser.add_argument("--tested", type=int, default=13_500)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        print("there is no CUDA device here: nothing was done")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # random weights are as fast as others
+        torch.manual_seed(0)
+        clip = load_clip(arguments.clip, device=arguments.device)
+    methods = {
+        "gate": method("gate"),
+        "door": method("door"),
+        "full": method("full", epochs=arguments.epochs, precision="bfloat16"),
+    }
+    for part in arguments.parts.split(","):
+        path = arguments.out / f"{part}.json"
+        if path.exists():
+            print(f"{part}: there already, {path}")
+            continue
+        started = time.perf_counter()
+        if part == "tests":
+            found = gpu_tests()
+        elif part == "step":
+            found = step(arguments.clip, arguments.device, arguments.rounds)
+        else:
+            found = large_run(clip, methods[part], arguments.shots, arguments.tested)
+        write_json(path, found)
+        print(f"{part}: {time.perf_counter() - started:.0f} s\n{json.dumps(found, indent=1)}")
+
+
+if __name__ == "__main__":
+    main()

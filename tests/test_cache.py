@@ -1,0 +1,367 @@
+"""Pictures are decoded once, whatever stops the work; what is not whole is not used."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from trees import draw, tree
+
+from adu_core.cli import main
+from adu_core.data import cache
+from adu_core.data.folder import read_folder
+from adu_core.data.notice import notice
+from adu_core.data.picture import PictureError
+from adu_core.data.preprocess import Preprocess
+from adu_core.data.sources import TEST, load_splits, read_share
+from adu_core.measure.accuracy import image_features
+
+SIZE = Preprocess(8)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("ADU_CACHE", str(tmp_path / "cache"))
+    notice.cache_clear()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    return [draw(tmp_path / "pictures" / f"{i:02}.png", (i, 2 * i, 3 * i)) for i in range(40)]
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[object]:
+    """The items that were really decoded."""
+    seen: list[object] = []
+    read = cache.read_item
+
+    def counting(item, preprocess):
+        seen.append(item)
+        return read(item, preprocess)
+
+    monkeypatch.setattr(cache, "read_item", counting)
+    return seen
+
+
+def truth(files) -> torch.Tensor:
+    return torch.stack([cache.read_item(file, SIZE) for file in files])
+
+
+def test_a_second_read_decodes_nothing_and_is_mapped(folder, files, decoded):
+    expected = truth(files)
+    decoded.clear()
+    first = cache.decode(files, SIZE)
+    assert len(decoded) == 40
+    second = cache.decode(files, SIZE)
+    assert len(decoded) == 40
+    assert first.pictures.equal(expected)
+    assert second.pictures.equal(expected)
+    assert {path.suffix for path in folder.iterdir()} == {".u8", ".json", ".sums", ".lock"}
+    second.pictures[0] = 9  # a private copy: the file stays as it is
+    assert cache.decode(files, SIZE).pictures.equal(expected)
+
+
+def test_a_whole_source_is_decoded_once(folder, tmp_path, decoded):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog"), 10)
+    first = load_splits(f"folder:{root}", size=8, shots=2)
+    count = len(decoded)
+    assert count == sum(len(x) for x in (first.shots, first.validation, first.test))
+    again = load_splits(f"folder:{root}", size=8, shots=2)
+    assert len(decoded) == count
+    for name in ("shots", "validation", "test"):
+        assert getattr(first, name).fingerprint() == getattr(again, name).fingerprint()
+
+
+@pytest.mark.parametrize("what", ["content", "time", "size", "order", "preprocess", "pillow"])
+def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkeypatch, what):
+    cache.decode(files, SIZE)
+    decoded.clear()
+    preprocess = SIZE
+    if what == "content":
+        draw(files[3], "white", (9, 9))
+    elif what == "time":
+        os.utime(files[3], (1, 1))
+    elif what == "size":
+        preprocess = Preprocess(9)
+    elif what == "preprocess":
+        preprocess = Preprocess(8, "squash")
+    elif what == "order":
+        files = files[::-1]
+    else:
+        monkeypatch.setattr(cache.PIL, "__version__", "0")
+    found = cache.decode(files, preprocess)
+    assert len(decoded) == 40
+    decoded.clear()
+    assert cache.decode(files, preprocess).pictures.equal(found.pictures)
+    assert not decoded
+
+
+def test_after_an_interruption_only_the_rest_is_decoded(folder, files, decoded, monkeypatch):
+    monkeypatch.setattr(cache, "threads", lambda: 1)
+    monkeypatch.setattr(cache, "BLOCK", 4)
+    counting = cache.read_item
+
+    def stopping(item, preprocess):
+        if len(decoded) == 22:
+            raise KeyboardInterrupt
+        return counting(item, preprocess)
+
+    monkeypatch.setattr(cache, "read_item", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cache.decode(files, SIZE)
+    assert not list(folder.glob("*.u8"))
+    assert not list(folder.glob("*.json"))
+    monkeypatch.setattr(cache, "read_item", counting)
+    before = len(decoded)
+    assert 0 < before <= 22
+    found = cache.decode(files, SIZE)
+    assert len(decoded) == 40
+    assert found.pictures.equal(truth(files))
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+from adu_core.data import cache
+from adu_core.data.preprocess import Preprocess
+read = cache.read_item
+def slow(item, preprocess):
+    time.sleep(float(sys.argv[2]))
+    os.write(1, b"decoded\\n")  # in one piece, whatever the other thread writes
+    return read(item, preprocess)
+cache.read_item = slow
+files = sorted(Path(sys.argv[1]).glob("*.png"))
+found = cache.decode(files, Preprocess(8))
+print("sum", int(found.pictures.long().sum()), flush=True)
+"""
+
+
+def start(files, seconds: float) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", SLOW, str(files[0].parent), str(seconds)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_process_loses_what_it_was_at_and_no_more(folder, files, decoded):
+    with start(files, 0.02) as process:
+        for _ in range(10):
+            assert process.stdout.readline() == "decoded\n"
+        process.send_signal(signal.SIGKILL)
+    assert not list(folder.glob("*.json"))
+    found = cache.decode(files, SIZE)
+    assert len(decoded) <= 40 - 10 + cache.threads() + 1
+    expected = truth(files)
+    assert found.pictures.equal(expected)
+    assert next(folder.glob("*.u8")).read_bytes() == expected.numpy().tobytes()
+
+
+def test_two_processes_at_once_share_the_work_of_one(folder, files):
+    with start(files, 0.03) as one, start(files, 0.03) as other:
+        outputs = [process.communicate(timeout=900)[0].split("\n") for process in (one, other)]
+    assert sum(lines.count("decoded") for lines in outputs) == 40
+    expected = f"sum {int(truth(files).long().sum())}"
+    assert all(expected in lines for lines in outputs)
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated", "no data", "no json", "bad json", "zeroed", "sums"]
+)
+def test_a_file_that_is_not_whole_is_not_used(folder, files, decoded, damage):
+    expected = cache.decode(files, SIZE).pictures.clone()
+    decoded.clear()
+    data, about, sums = (next(folder.glob(f"*.{end}")) for end in ("u8", "json", "sums"))
+    if damage == "truncated":
+        os.truncate(data, data.stat().st_size // 2)
+    elif damage == "no data":
+        data.unlink()
+    elif damage == "no json":
+        about.unlink()
+    elif damage == "bad json":
+        about.write_text("{")
+    elif damage == "zeroed":
+        data.write_bytes(bytes(data.stat().st_size))
+    else:
+        sums.unlink()
+    assert cache.decode(files, SIZE).pictures.equal(expected)
+    missing = {
+        "truncated": 20,
+        "no data": 40,
+        "no json": 0,
+        "bad json": 0,
+        "zeroed": 39,
+        "sums": 40,
+    }
+    assert len(decoded) == missing[damage] or (damage == "zeroed" and len(decoded) == 40)
+    decoded.clear()
+    assert cache.decode(files, SIZE).pictures.equal(expected)
+    assert not decoded
+
+
+def test_nothing_is_kept_if_nothing_is_to_be_kept(folder, files, decoded, monkeypatch):
+    monkeypatch.setenv("ADU_CACHE", "off")
+    assert cache.cache_folder() is None
+    for _ in range(2):
+        assert cache.decode(files, SIZE).pictures.shape == (40, 3, 8, 8)
+    assert len(decoded) == 80
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "values", "expected"),
+    [
+        ("Linux", {"HOME": "/h"}, "/h/.cache/adu"),
+        ("Linux", {"XDG_CACHE_HOME": "/x"}, "/x/adu"),
+        ("Darwin", {"HOME": "/h"}, "/h/Library/Caches/adu"),
+        ("Windows", {"LOCALAPPDATA": "/l"}, "/l/adu"),
+        ("Linux", {"ADU_CACHE": "/mine"}, "/mine"),
+    ],
+)
+def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, system, values, expected):
+    for name in ("ADU_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cache.platform, "system", lambda: system)
+    assert cache.cache_folder() == Path(expected)
+
+
+def test_a_place_that_cannot_be_written_is_named_and_memory_is_taken(
+    folder, files, monkeypatch, capsys
+):
+    folder.write_text("a file")
+    assert cache.decode(files, SIZE).pictures.equal(truth(files))
+    said = capsys.readouterr().err
+    assert str(folder) in said
+    assert "name another folder in ADU_CACHE" in said
+    assert "into memory" in said
+    monkeypatch.setattr(cache, "SMALL", 1000)
+    with pytest.raises(OSError, match="are too much for memory"):
+        cache.decode(files, SIZE)
+
+
+def test_a_full_disk_is_said_before_anything_is_decoded(folder, files, decoded, monkeypatch):
+    usage = type("Usage", (), {"free": 100})
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(cache, "SMALL", 1000)
+    with pytest.raises(OSError, match=r"GB are needed and 0\.00 GB are free.*Free some space"):
+        cache.decode(files, SIZE)
+    assert not decoded
+
+
+def test_bad_pictures_are_an_error_or_left_out_and_the_rest_is_kept(folder, files, decoded):
+    for number in (3, 17):
+        files[number].write_text("no picture")
+    for _ in range(2):
+        with pytest.raises(PictureError, match=r"03\.png.*17\.png.*, 2 of 40, or say skip-bad"):
+            cache.decode(files, SIZE)
+    assert len(decoded) == 42  # the second time, only the bad ones were tried again
+    found = cache.decode(files, SIZE, skip_bad=True)
+    good = [file for number, file in enumerate(files) if number not in (3, 17)]
+    assert found.pictures.equal(truth(good))
+    assert list(found.bad) == [3, 17]
+    decoded.clear()
+    again = cache.decode(files, SIZE, skip_bad=True)
+    assert again.pictures.equal(found.pictures)
+    assert again.bad == found.bad
+    with pytest.raises(PictureError, match="2 of 40"):
+        cache.decode(files, SIZE)
+    assert not decoded
+
+
+def test_all_pictures_bad_is_no_crash(folder, files):
+    for file in files:
+        file.write_text("no picture")
+    assert len(cache.decode(files, SIZE, skip_bad=True).pictures) == 0
+    assert len(cache.decode(files, SIZE, skip_bad=True).bad) == 40
+
+
+def test_a_mapped_dataset_does_all_that_another_does(folder, tmp_path, monkeypatch):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog"), 6)
+    mapped = read_folder(root, size=8)
+    monkeypatch.setenv("ADU_CACHE", "off")
+    plain = read_folder(root, size=8)
+    assert mapped.fingerprint() == plain.fingerprint()
+    index = torch.tensor([3, 1])
+    assert mapped.subset(index).pictures.equal(plain.subset(index).pictures)
+    assert mapped.few_shot(2).fingerprint() == plain.few_shot(2).fingerprint()
+    assert [len(part) for part in mapped.pictures.split(10)] == [10, 10, 4]
+    assert mapped.pictures.to(torch.float32).equal(plain.pictures.float())
+
+
+def test_features_are_read_batch_by_batch(folder, files):
+    """No more than a batch is asked of a model, and it is a view of the file."""
+    pictures, seen = cache.decode(files, SIZE).pictures, []
+
+    class Model:
+        def features(self, batch):
+            seen.append((len(batch), batch.untyped_storage().data_ptr()))
+            return batch.float().mean((2, 3))
+
+    image_features(Model(), pictures, batch_size=16)
+    assert [count for count, _ in seen] == [16, 16, 8]
+    assert {place for _, place in seen} == {pictures.untyped_storage().data_ptr()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm is Linux's")
+def test_opening_a_finished_file_takes_no_memory(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "PROBES", 4)
+    files = [draw(tmp_path / f"{i}.png", (i, 0, 0)) for i in range(40)]
+    big = Preprocess(600)  # 1.08 MB each
+    cache.decode(files, big)
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    before = resident()
+    found = cache.decode(files, big)
+    assert resident() - before < 0.5 * found.pictures.numel()
+
+
+def test_skip_bad_draws_another_picture_instead(folder, tmp_path, capsys):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog"), 12)
+    whole = read_folder(root, size=8, per_class_and_domain=3, seed=1)
+    first = whole.pictures[0, 2, 0, 0].item()  # blue is the file's number
+    (root / "photo/cat" / f"{first:02}.png").write_text("no picture")
+    with pytest.raises(PictureError, match="1 of 12, or say skip-bad"):
+        read_folder(root, size=8, per_class_and_domain=3, seed=1)
+    data = read_folder(root, size=8, per_class_and_domain=3, seed=1, skip_bad=True)
+    assert (data.counts() == 3).all()
+    known = whole.pictures[1:].flatten(1).tolist()
+    assert sum(picture in known for picture in data.pictures.flatten(1).tolist()) == 11
+    said = capsys.readouterr().err
+    assert f"skip-bad leaves out 1 of 13 pictures of {root}" in said
+    assert f"{first:02}.png" in said
+    every = load_splits(f"folder:{root}?skip-bad", size=8, shots=3)
+    assert sum(len(x) for x in (every.validation, every.test)) in (19, 20)
+
+
+def test_skip_bad_that_leaves_nothing_of_a_class_is_an_error(folder, tmp_path):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog"), 2)
+    for file in (root / "photo/cat").iterdir():
+        file.write_text("no picture")
+    with pytest.raises(PictureError, match="no picture is left of cat in photo"):
+        read_folder(root, size=8, skip_bad=True)
+
+
+def test_the_command_line_says_what_it_left_out(folder, tmp_path, tiny_path, capsys):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog", "pig"), 10)
+    for number in range(2, 10):
+        (root / f"photo/pig/{number:02}.png").unlink()
+    test = read_share(f"folder:{root}?skip-small=2", TEST, 8)
+    number = test.pictures[0, 2, 0, 0].item()  # blue says which file of photo/cat
+    (root / f"photo/cat/{number:02}.png").write_text("no picture")
+    notice.cache_clear()
+    words = ["run", "--data", f"folder:{root}", "--clip", tiny_path, "--shots", "2"]
+    words += ["--method", "zero-shot"]
+    assert main(words) == 2
+    assert "photo/pig holds 2" in capsys.readouterr().err
+    assert main([*words, "--skip-small", "--skip-bad"]) == 0
+    said = capsys.readouterr()
+    assert "skip-small=2 leaves 1 of 3 classes out of every domain: pig" in said.err
+    assert "skip-bad leaves out 1 of" in said.err
+    assert f"folder:{root}?skip-bad&skip-small=2" in said.out

@@ -1,0 +1,201 @@
+"""The paper's protocols: which runs they are, what they cost, and a miniature of each."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from adu_core import FrozenCLIP, Spec, world
+from adu_core.cli import main
+from adu_core.cli import reproduce as command
+from adu_core.files import read_json
+from adu_core.methods import method
+from adu_core.runs.cost import expect, forward_flops, passes, rate
+from adu_core.runs.grid import Grid
+from adu_core.runs.protocol import METHODS, PROTOCOLS, choices, plan
+from adu_core.runs.reproduction import rows
+
+OFFICE = PROTOCOLS["office-home"]
+
+
+def test_the_command_knows_every_protocol() -> None:
+    assert tuple(PROTOCOLS) == command.PROTOCOLS
+    assert all(set(row) <= set(METHODS) for one in PROTOCOLS.values() for row in one.paper.values())
+
+
+@pytest.mark.parametrize(("name", "cases"), [("office-home", 14), ("pacs", 14), ("imagenet", 2)])
+def test_every_combination_of_domains(name: str, cases: int) -> None:
+    protocol = PROTOCOLS[name]
+    work = plan(protocol, protocol.placeholder(), Grid(methods=METHODS, preset="paper"))
+    assert len(work) == len(set(work)) == cases * len(METHODS) * 3
+    by_count = Counter(len(spec.forget.domains) for spec in work if spec.method.name == "full")
+    assert by_count == ({1: 12, 2: 18, 3: 12} if cases == 14 else {1: 6})
+    full = next(spec.method for spec in work if spec.method.name == "full").as_dict()["settings"]
+    wanted = {"epochs": 50, "learning_rate": 0.0025, "gamma": 30.0, "lam": 10.0}
+    wanted |= {"prompt_tokens": 8, "prompt_depth": 9, "text_tokens": 0}
+    assert {key: full[key] for key in wanted} == wanted
+
+
+def test_what_is_asked_beside_the_paper() -> None:
+    names = OFFICE.placeholder()
+    work = plan(OFFICE, names, Grid(methods=["full", "gate"]), text_prompts=4, counts=[2])
+    assert {len(spec.forget.domains) for spec in work} == {2}
+    told = {spec.method.as_dict()["settings"].get("text_tokens") for spec in work}
+    assert told == {4, None}
+    with pytest.raises(ValueError, match="4 of 4 domains cannot be forgotten: say 1 to 3"):
+        plan(OFFICE, names, Grid(), counts=[4])
+    said = choices(["full"], work)["full"]
+    assert {"batch_size", "bandwidths", "instapg_block"} <= said.keys()
+    assert "epochs" not in said  # the paper says it
+
+
+def test_the_operations_of_a_picture_are_those_that_torch_counts(tiny_clip: FrozenCLIP) -> None:
+    size = tiny_clip.picture_size
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        tiny_clip.model.encode_image(torch.zeros(1, 3, size, size))
+    assert 0.85 < forward_flops(tiny_clip) / counted.get_total_flops() < 1.0  # patches, projection
+
+
+def test_costs_follow_what_is_done(tiny_clip: FrozenCLIP) -> None:
+    full, gate = method("full", "mini"), method("gate", "mini")
+    assert passes(full) > 2 * passes(gate) > 0
+    work = plan(OFFICE, OFFICE.placeholder(), Grid(methods=["full"]), counts=[1])
+    about: dict[str, Any] = {"classes": 65, "domains": 4, "pictures": 1000, "speed": 1e12}
+    one, two = (expect(work[:n], tiny_clip, **about) for n in (1, 2))
+    assert one.runs == 1
+    assert one.seconds < two.seconds < 2 * one.seconds  # before is measured once
+    assert rate("cpu") > 1e9
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_dry_run_needs_no_pictures(
+    name: str, tiny_path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", name, "--dry-run", "--clip", tiny_path]) == 0
+    said = capsys.readouterr().out
+    assert f"{name}: " in said
+    assert "in all about" in said
+    assert "GB of its memory" in said
+
+
+def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["reproduce", "pacs"]) == 2
+    assert "say --root" in capsys.readouterr().err
+    assert main(["reproduce", "pacs", "--root", str(tmp_path / "none")]) == 2
+    assert "say --save" in capsys.readouterr().err
+    words = ["reproduce", "pacs", "--root", str(tmp_path / "none"), "--save", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert str(tmp_path / "none") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+# Miniatures: a small tree as each dataset lies on disk, a tiny backbone, every step of the way.
+
+TREES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pacs": ("{domain}/{label}/{n}.png", ("art_painting", "cartoon", "photo", "sketch")),
+    "office-home": (
+        "OfficeHomeDataset_10072016/{domain}/{label}/{n}.png",
+        ("Art", "Clipart", "Product", "Real World"),
+    ),
+    "domainnet": (
+        "domainnet/{domain}/{label}/{n}.png",
+        ("clipart", "infograph", "painting", "quickdraw", "real", "sketch"),
+    ),
+    "mini-domainnet": (
+        "domainnet/{domain}/{label}/{n}.png",
+        ("clipart", "painting", "real", "sketch"),
+    ),
+    "imagenet": ("{domain}/{label}/{n}.png", ("imagenet", "imagenet-sketch")),
+}
+
+
+def tree(root: Path, name: str) -> Path:
+    """Two classes of the dataset called ``name``, ten pictures of each in each domain."""
+    pattern, domains = TREES[name]
+    data = world("train", 10, classes=("car", "house"), size=60)
+    for place, domain in enumerate(domains):
+        for label in ("car", "house"):
+            mine = (data.labels == data.class_names.index(label)) & (data.domains == place % 4)
+            for n, picture in enumerate(data.pictures[mine]):
+                path = root / pattern.format(domain=domain, label=label, n=n)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture.permute(1, 2, 0).numpy()).save(path)
+    if "domainnet" in name:
+        folder = root / "domainnet" / ("splits_mini" if name.startswith("mini") else "splits")
+        folder.mkdir()
+        for domain in domains:
+            for split, numbers in (("train", range(7)), ("test", range(7, 10))):
+                lines = [
+                    f"{domain}/{label}/{n}.png {number}\n"
+                    for number, label in enumerate(("car", "house"))
+                    for n in numbers
+                ]
+                (folder / f"{domain}_{split}.txt").write_text("".join(lines))
+        return root / "domainnet"
+    return root
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_miniature_of_the_whole_protocol(
+    name: str, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tree(tmp_path / "tree", name), tmp_path / "out"
+    words = [
+        "reproduce", name, "--root", str(root), "--clip", tiny_path, "--save", str(out),
+        "--methods", "zero-shot,baseline", "--also", "gate", "--counts", "1", "--seeds", "2",
+        "--shots", "1", "--set", "epochs=1", "--preset", "mini",
+    ]  # fmt: skip
+    assert main(words) == 0
+    domains = TREES[name][1]
+    assert len(list((out / "runs").glob("*.json"))) == len(domains) * 3 * 2
+    table = read_json(out / "table.json")
+    assert table["protocol"] == name
+    found = {row["method"]: row for row in table["rows"]}
+    assert found.keys() == {"zero-shot", "baseline", "gate"}
+    assert found["baseline"]["paper"] == PROTOCOLS[name].paper.get(1, {}).get("baseline")
+    assert found["gate"]["seeds"] == 2
+    runs = [read_json(path) for path in (out / "runs").glob("*-gate-*.json")]
+    mean = sum(run["after"]["metrics"]["h"] for run in runs) / len(runs)
+    assert abs(mean - found["gate"]["h"]) < 1e-9
+    text = (out / "table.md").read_text(encoding="utf-8")
+    assert f"| 1 | gate | {found['gate']['mem']:.2f}" in text
+    assert "- `baseline`: " in text
+    capsys.readouterr()
+
+
+def test_both_ways_to_average(tmp_path: Path) -> None:
+    """By hand: two combinations with Mem 100 and 50 and For 50 and 100."""
+    from adu_core.files import write_json
+
+    base = Spec(method("gate"), plan(OFFICE, OFFICE.placeholder(), Grid())[0].forget, data="d")
+    paths = []
+    for forget, mem, error in (("art", 100.0, 50.0), ("clipart", 50.0, 100.0)):
+        from dataclasses import replace
+
+        from adu_core import Target
+
+        spec = replace(base, forget=Target((forget,)))
+        h = 2 * mem * error / (mem + error)
+        metrics = {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}
+        kept = dict.fromkeys([d for d in OFFICE.domains if d != forget], mem)
+        result = {
+            "metrics": metrics, "accuracy": {**kept, forget: 100 - error},
+            "kept": kept, "forgotten": {forget: 100 - error},
+        }  # fmt: skip
+        found = {"classes": ["a"], "domains": list(OFFICE.domains), "clip_fingerprint": "f"}
+        paths.append(tmp_path / f"{spec.name}.json")
+        write_json(
+            paths[-1],
+            {
+                "schema": 2, "spec": spec.hash, "config": spec.as_dict(), "before": result,
+                "after": result, "found": found, "provenance": {"seconds": 1.0, "device": "cpu"},
+            },
+        )  # fmt: skip
+    (row,) = rows(OFFICE, paths)
+    assert row["h"] == pytest.approx(200 / 3)  # the mean of 66.7 and 66.7
+    assert row["h_of_means"] == pytest.approx(75.0)
+    assert row["paper"] is None

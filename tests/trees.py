@@ -1,0 +1,43 @@
+"""Trees of tiny pictures as people have them, for tests of what reads them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+
+def draw(path: Path, colour: object = "red", size: tuple[int, int] = (8, 8)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def tree(root: Path, domains: Iterable[str], classes: Iterable[str], count: int) -> Path:
+    """``count`` pictures of each, no two of one colour: red says the class, green the domain."""
+    labels = list(classes)
+    for number, domain in enumerate(domains):
+        for label, name in enumerate(labels):
+            for i in range(count):
+                draw(root / domain / name / f"{i:02}.png", (label, number, i))
+    return root
+
+
+def write_lists(
+    root: Path,
+    parts: dict[str, dict[str, range]],
+    classes: Iterable[str],
+    first: int = 0,
+    **more: str,
+) -> Path:
+    """``splits/<domain>_<part>.txt`` for the pictures of ``tree`` with these numbers."""
+    folder = root / more.get("splits", "splits")
+    folder.mkdir(parents=True, exist_ok=True)
+    for domain, numbers in parts.items():
+        for part, chosen in numbers.items():
+            lines = [
+                f"{domain}/{name}/{i:02}.png {first + label}"
+                for label, name in enumerate(classes)
+                for i in chosen
+            ]
+            (folder / f"{domain}_{part}{more.get('end', '')}.txt").write_text("\n".join(lines))
+    return root
