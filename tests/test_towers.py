@@ -11,7 +11,6 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from open_clip.factory import _MODEL_CONFIGS
 from PIL import Image
 from quick import quick
 from timm.models import convnext, vision_transformer, vision_transformer_hybrid
@@ -144,8 +143,11 @@ def shrunk() -> Iterator[None]:
         narrow = vision_transformer_hybrid, "ConvStem", lambda **more: stem(**more | channels)
         patch.setattr(*narrow)
         patch.setattr(open_clip.model, "HFTextEncoder", StandIn)
-        for name in KINDS:
-            patch.setitem(_MODEL_CONFIGS, name, small(name))
+        # Not in the catalogue itself: open_clip reads it anew whenever a CLIP of ours is loaded.
+        known = {name: small(name) for name in KINDS}
+        whole = open_clip.get_model_config
+        for where in (open_clip, open_clip.factory):
+            patch.setattr(where, "get_model_config", lambda n: deepcopy(known.get(n)) or whole(n))
         yield
 
 

@@ -4,7 +4,7 @@ Unlearn and print a table of before and after.
 
 The pictures come from the drawn world (--data world) or from your own folder,
 ROOT/<domain>/<class>/<picture> (--data folder:ROOT). The CLIP is the small one that ships
-(--clip mini), one of `adu pretrain` (--clip PATH.safetensors) or any plain ViT of open_clip with
+(--clip mini), one of `adu pretrain` (--clip PATH.safetensors) or any ViT of open_clip with
 its weights (--clip ViT-B-16-quickgelu:openai, fetched from the hub once; or :PATH).
 
 Mem is the accuracy on what is memorized, For the error on what is forgotten, H their harmonic

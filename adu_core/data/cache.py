@@ -43,8 +43,9 @@ from adu_core.files import read_json, write_json
 VERSION = 1
 #: What may be decoded into memory, in bytes, where no cache can be written.
 SMALL = 2 * 10**9
-#: So many pictures are dealt out to the threads at a time.
-BLOCK = 2048
+#: So many pictures are dealt out to the threads at a time, and so many of them as one task: a task
+#: has its price, in the one lock that all threads of Python share.
+BLOCK, TASK = 8192, 16
 #: So many pictures of a finished file are compared with their checksums when it is opened.
 PROBES = 32
 
@@ -131,14 +132,14 @@ def _decode_all(
 ) -> dict[int, str]:
     """Decode the pictures with these numbers, in threads; which are bad, and why."""
 
-    def read(number: int) -> tuple[int, str] | None:
-        item = items[number]
-        try:
-            picture = read_item(item, preprocess)
-        except PictureError as error:
-            return number, str(error)
-        keep(number, picture)
-        return None
+    def read(some: Sequence[int]) -> dict[int, str]:
+        wrong = {}
+        for number in some:
+            try:
+                keep(number, read_item(items[number], preprocess))
+            except PictureError as error:
+                wrong[number] = str(error)
+        return wrong
 
     bad: dict[int, str] = {}
     with (
@@ -152,10 +153,11 @@ def _decode_all(
     ):
         try:
             for start in range(0, len(numbers), BLOCK):
-                for found in pool.map(read, numbers[start : start + BLOCK]):
-                    bar.update()
-                    if found:
-                        bad[found[0]] = found[1]
+                block = numbers[start : start + BLOCK]
+                tasks = [block[i : i + TASK] for i in range(0, len(block), TASK)]
+                for task, wrong in zip(tasks, pool.map(read, tasks), strict=True):
+                    bar.update(len(task))
+                    bad |= wrong
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

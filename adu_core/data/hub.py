@@ -144,9 +144,7 @@ def _load(place: str) -> Any:
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
     """Let ``datasets`` look on this machine only: where there is news, it would fetch it."""
-    import huggingface_hub.constants as hub
-
-    places: list[Any] = [_datasets().config, hub]
+    places: list[Any] = [_datasets().config, import_module("huggingface_hub.constants")]
     before = [place.HF_HUB_OFFLINE for place in places]
     try:
         for place in places:
@@ -161,10 +159,9 @@ def _refusal(name: str, error: Exception) -> str:
     """What to say of a dataset that was not downloaded: its licence, its size, the command."""
     about = "the hub cannot be reached to say its licence and size"
     with contextlib.suppress(Exception):  # no network, no such dataset, no such field
-        from huggingface_hub import HfApi, constants
-
-        if not constants.HF_HUB_OFFLINE:
-            found: Any = HfApi().dataset_info(name, timeout=PATIENCE, files_metadata=True)
+        hub: Any = import_module("huggingface_hub")  # datasets brings it
+        if not hub.constants.HF_HUB_OFFLINE:
+            found = hub.HfApi().dataset_info(name, timeout=PATIENCE, files_metadata=True)
             size = sum(file.size or 0 for file in found.siblings or ())
             licence = (found.card_data or {}).get("license") or "not stated"
             about = f"its licence is {licence}, its size {size / 1e9:.2f} GB"
