@@ -79,8 +79,15 @@ def add_source(command: argparse.ArgumentParser) -> None:
     )
     add("--root", metavar="ROOT", help="with --data pacs, say: the folder it is in")
     add("--download", action="store_true", help="fetch hub:NAME if it is not on this machine")
-    add("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
-    add(
+    add_skips(command)
+
+
+def add_skips(command: argparse.ArgumentParser) -> None:
+    """What may be left out of the pictures instead of being an error."""
+    command.add_argument(
+        "--skip-bad", action="store_true", help="leave out pictures that cannot be read"
+    )
+    command.add_argument(
         "--skip-small",
         action="store_true",
         help="leave out, in every domain, classes with too few pictures for the shots or a share",

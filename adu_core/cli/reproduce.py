@@ -73,6 +73,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--limit", type=count(1), help="measure on so many pictures per class and domain"
     )
+    options.add_skips(command)
     options.add_settings(command)
     command.add_argument("--dry-run", action="store_true", help="say what it would cost, and go")
     options.add_machines(command)
@@ -84,6 +85,7 @@ def _counts(text: str) -> tuple[int, ...]:
 
 def do(arguments: argparse.Namespace) -> None:
     """Plan; say what it costs, or run what is missing and write the tables."""
+    from adu_core.data.grammar import joined
     from adu_core.data.sources import source_names
     from adu_core.runs.protocol import METHODS, plan
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
@@ -94,16 +96,18 @@ def do(arguments: argparse.Namespace) -> None:
         raise ValueError(f"say {missing}; --dry-run needs neither")
     if arguments.save:
         options.check_writable(arguments.save, "--save", folder=True)
-    names = (
-        source_names(f"{protocol.data}:{arguments.root}")
-        if arguments.root
-        else protocol.placeholder()
+    data = joined(
+        protocol.data,
+        arguments.root or "ROOT",
+        skip_bad=arguments.skip_bad,
+        shots=arguments.shots if arguments.skip_small else 0,
     )
+    names = source_names(data) if arguments.root else protocol.placeholder()
     methods = options.methods_from([*(arguments.methods or METHODS), *arguments.also])
     work = plan(
         protocol,
         names,
-        _grid(arguments, methods, f"{protocol.data}:{arguments.root or 'ROOT'}"),
+        _grid(arguments, methods, data),
         text_prompts=arguments.text_prompts,
         counts=arguments.counts,
     )

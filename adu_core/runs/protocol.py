@@ -63,7 +63,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
     ),
     # The paper's second domain of ImageNet is not named in the text at hand: sketches [choice].
     "imagenet": Protocol(
-        "imagenet",
+        "imagenet-sketch",
         1000,
         ("imagenet", "sketch"),
         1_331_167,
