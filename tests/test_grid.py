@@ -112,10 +112,10 @@ def test_what_no_run_can_be_is_refused(grid: Grid, said: str) -> None:
 def test_a_grid_beside_its_records_is_run_and_forecast(
     picture_folder: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = {
-        "methods": ["zero-shot", "gate"], "data": f"folder:{picture_folder}", "clip": tiny_path,
-        "forget": "sketch", "shots": [1, 2], "seeds": 1,
+    common = {
+        "data": f"folder:{picture_folder}", "clip": tiny_path, "forget": "sketch", "seeds": 1
     }  # fmt: skip
+    values = {"methods": ["zero-shot", "gate"], "shots": [1, 2], **common}
     written(tmp_path, values)
     assert main(["sweep", str(tmp_path), "--dry-run"]) == 0
     assert "4 runs, no record says how long in all; 0 are there" in capsys.readouterr().out
@@ -132,6 +132,20 @@ def test_a_grid_beside_its_records_is_run_and_forecast(
     text = forecast(more.specs((("car", "house"), ("real", "clipart", "sketch"))), tmp_path)
     assert "4 runs, about" in text
     assert "to run: 2, about" in text
+
+
+def test_grids_that_differ_are_reported_apart(
+    picture_folder: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = {
+        "methods": "gate", "data": f"folder:{picture_folder}", "clip": tiny_path,
+        "forget": "sketch", "seeds": 1, "shots": 2,
+    }  # fmt: skip
+    written(tmp_path, [common, common | {"labels": "wrong:0.5"}, common | {"set": {"copies": 1}}])
+    assert main(["sweep", str(tmp_path)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["method", "labels", "copies"]
+    assert len(rows) == 3
 
 
 def test_what_the_file_says_cannot_be_said_beside_it(

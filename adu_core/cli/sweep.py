@@ -97,7 +97,7 @@ def do(arguments: argparse.Namespace) -> None:
         path for spec, path in zip(dict.fromkeys(work), paths, strict=True) if spec not in failed
     ]
     if done:
-        records.print_report(records.read_table(done), ["method", *varied(grids)])
+        records.print_report(records.read_table(done), ["method", *varied(work)])
     if failed:
         print("\nfailed (a later sweep tries them again):")
         for spec, error in failed.items():
@@ -157,12 +157,16 @@ def _differs(arguments: argparse.Namespace, name: str) -> bool:
     return bool(getattr(arguments, name) != _SAID[name])
 
 
-def varied(grids: list[Grid]) -> list[str]:
-    """The columns of a report by which the grids' runs differ, beside method, target and seed."""
-    found: dict[str, None] = {}
-    for grid in grids:
-        for name in ("shots", "mix", "labels"):
-            if len(set(getattr(grid, name))) > 1:
-                found[name] = None
-        found |= dict.fromkeys(key for key, values in (grid.set or {}).items() if len(values) > 1)
-    return list(found)
+def varied(work: list[Spec]) -> list[str]:
+    """The columns of a report by which runs differ, beside method, target and seed."""
+    found = [
+        name
+        for name in ("shots", "mix", "labels")
+        if len({getattr(spec, name) for spec in work}) > 1
+    ]
+    values: dict[tuple[str, str], set[Any]] = {}
+    for spec in work:
+        for key, value in spec.method.as_dict()["settings"].items():
+            values.setdefault((spec.method.name, key), set()).add(value)
+    settings = dict.fromkeys(key for (_, key), some in values.items() if len(some) > 1)
+    return [*found, *settings]
