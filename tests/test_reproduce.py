@@ -1,6 +1,7 @@
 """The paper's protocols: which runs they are, what they cost, and a miniature of each."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from adu_core import FrozenCLIP, Spec, world
+from adu_core import FrozenCLIP, Spec, Target, world
 from adu_core.cli import main
 from adu_core.cli import reproduce as command
-from adu_core.files import read_json
+from adu_core.files import read_json, write_json
 from adu_core.methods import method
 from adu_core.runs.cost import expect, forward_flops, passes, rate
 from adu_core.runs.grid import Grid
@@ -169,15 +170,9 @@ def test_a_miniature_of_the_whole_protocol(
 
 def test_both_ways_to_average(tmp_path: Path) -> None:
     """By hand: two combinations with Mem 100 and 50 and For 50 and 100."""
-    from adu_core.files import write_json
-
     base = Spec(method("gate"), plan(OFFICE, OFFICE.placeholder(), Grid())[0].forget, data="d")
     paths = []
     for forget, mem, error in (("art", 100.0, 50.0), ("clipart", 50.0, 100.0)):
-        from dataclasses import replace
-
-        from adu_core import Target
-
         spec = replace(base, forget=Target((forget,)))
         h = 2 * mem * error / (mem + error)
         metrics = {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}

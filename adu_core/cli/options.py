@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,27 +175,14 @@ def preset_of(arguments: argparse.Namespace) -> Preset:
     return preset
 
 
-def method_from(
-    name: str, arguments: argparse.Namespace, *, several: bool = False
-) -> tuple[Method, dict[str, list[Any]]]:
-    """The method with what ``--set`` changes in it, and what it gives several values for.
-
-    Several values are joined by commas, if ``several`` are allowed at all.
-    """
+def method_from(name: str, arguments: argparse.Namespace) -> Method:
+    """The method with what ``--set`` changes in it."""
     from dataclasses import replace
 
     from adu_core.methods import method
 
     made = method(name, preset_of(arguments))
-    grid: dict[str, list[Any]] = {}
-    for key, text in arguments.set:
-        parts = text.split(",") if several else [text]
-        values = [type(made).parse(key, part) for part in parts]
-        if len(values) > 1:
-            grid[key] = values
-        else:
-            made = replace(made, **{key: values[0]})
-    return made, grid
+    return replace(made, **{key: type(made).parse(key, text) for key, text in arguments.set})
 
 
 def methods_from(names: Sequence[str]) -> list[str]:
@@ -243,57 +229,3 @@ def spec_from(arguments: argparse.Namespace, method: Method, target: Target, **m
         limit=arguments.limit,
         **more,
     )
-
-
-def add_machines(command: argparse.ArgumentParser) -> None:
-    """Where runs go; none of it changes a result."""
-    command.add_argument("--processes", type=count(1), default=1, help="runs at a time (1)")
-    slurm = command.add_argument_group("a SLURM cluster, by submitit")
-    slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")
-    slurm.add_argument("--minutes", type=count(1), default=240, help="of a job (240)")
-    slurm.add_argument("--cpus", type=count(1), default=4, help="of a job (4)")
-    slurm.add_argument("--gpus", type=count(0), help="of a job (1, or none for --device cpu)")
-    slurm.add_argument("--memory", type=count(1), default=16, help="of a job, in GB (16)")
-    dask = command.add_argument_group("any other cluster, by Dask")
-    dask.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="send the runs to this scheduler; its workers, of one thread each, must see DIR",
-    )
-
-
-@contextlib.contextmanager
-def executor_from(arguments: argparse.Namespace) -> Iterator[Any]:
-    """Who runs what ``add_machines`` asked for: None for this machine."""
-    if arguments.slurm and arguments.dask:
-        raise ValueError("--slurm and --dask: say one of them")
-    if arguments.slurm:
-        yield _slurm(arguments)
-    elif arguments.dask:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise ImportError("--dask needs Dask: pip install 'adu-core[cluster]'") from None
-        connect: Any = Client  # Dask ships no types for it
-        with connect(arguments.dask) as client, client.get_executor() as executor:
-            yield executor
-    else:
-        yield None
-
-
-def _slurm(arguments: argparse.Namespace) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
-    executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
-    gpus = int(arguments.device != "cpu") if arguments.gpus is None else arguments.gpus
-    executor.update_parameters(
-        slurm_partition=arguments.slurm,
-        timeout_min=arguments.minutes,
-        cpus_per_task=arguments.cpus,
-        mem_gb=arguments.memory,
-        # Left out if there are to be none: a cluster without GPUs refuses to be asked for none.
-        **({"gpus_per_node": gpus} if gpus else {}),
-    )
-    return executor

@@ -9,10 +9,12 @@ they take here and how much memory.
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
+from adu_core.cli.machines import add_machines, executor_from
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
 
@@ -76,7 +78,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.add_skips(command)
     options.add_settings(command)
     command.add_argument("--dry-run", action="store_true", help="say what it would cost, and go")
-    options.add_machines(command)
+    add_machines(command)
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -145,8 +147,6 @@ def _forecast(
 
     check_device(arguments.device)
     name, weights = clip_from(arguments.clip)
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random weights are as large as others
         known = weights is None or Path(weights).is_file()
@@ -198,7 +198,7 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
         sweep.check(work, arguments.device)
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
-    with options.executor_from(arguments) as executor:
+    with executor_from(arguments) as executor:
         paths = sweep.sweep(
             work,
             folder / "runs",

@@ -79,7 +79,7 @@ def do(arguments: argparse.Namespace) -> None:
     if folder:
         options.check_writable(folder, "--save", folder=True)
     clip_from(arguments.clip)
-    method, _ = options.method_from(arguments.method, arguments)
+    method = options.method_from(arguments.method, arguments)
 
     from adu_core.data.sources import source_names
     from adu_core.files import write_json

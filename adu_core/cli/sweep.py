@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
+from adu_core.cli.machines import add_machines, executor_from
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
 
@@ -61,7 +62,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
     command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
     command.add_argument("--dry-run", action="store_true", help="say what would be run, and go")
-    options.add_machines(command)
+    add_machines(command)
 
 
 def do(arguments: argparse.Namespace) -> None:
@@ -84,7 +85,7 @@ def do(arguments: argparse.Namespace) -> None:
     if not far:
         sweep.check(work, arguments.device)
     failed: dict[Spec, str] = {}
-    with options.executor_from(arguments) as executor:
+    with executor_from(arguments) as executor:
         paths = sweep.sweep(
             work,
             arguments.folder,

@@ -1,0 +1,65 @@
+"""Where runs go: this machine, SLURM or Dask. None of it changes a result."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from adu_core.cli.options import count
+
+
+def add_machines(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    command.add_argument("--processes", type=count(1), default=1, help="runs at a time (1)")
+    slurm = command.add_argument_group("a SLURM cluster, by submitit")
+    slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")
+    slurm.add_argument("--minutes", type=count(1), default=240, help="of a job (240)")
+    slurm.add_argument("--cpus", type=count(1), default=4, help="of a job (4)")
+    slurm.add_argument("--gpus", type=count(0), help="of a job (1, or none for --device cpu)")
+    slurm.add_argument("--memory", type=count(1), default=16, help="of a job, in GB (16)")
+    dask = command.add_argument_group("any other cluster, by Dask")
+    dask.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="send the runs to this scheduler; its workers, of one thread each, must see DIR",
+    )
+
+
+@contextlib.contextmanager
+def executor_from(arguments: argparse.Namespace) -> Iterator[Any]:
+    """Who runs what ``add_machines`` asked for: None for this machine."""
+    if arguments.slurm and arguments.dask:
+        raise ValueError("--slurm and --dask: say one of them")
+    if arguments.slurm:
+        yield _slurm(arguments)
+    elif arguments.dask:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise ImportError("--dask needs Dask: pip install 'adu-core[cluster]'") from None
+        connect: Any = Client  # Dask ships no types for it
+        with connect(arguments.dask) as client, client.get_executor() as executor:
+            yield executor
+    else:
+        yield None
+
+
+def _slurm(arguments: argparse.Namespace) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
+    executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
+    gpus = int(arguments.device != "cpu") if arguments.gpus is None else arguments.gpus
+    executor.update_parameters(
+        slurm_partition=arguments.slurm,
+        timeout_min=arguments.minutes,
+        cpus_per_task=arguments.cpus,
+        mem_gb=arguments.memory,
+        # Left out if there are to be none: a cluster without GPUs refuses to be asked for none.
+        **({"gpus_per_node": gpus} if gpus else {}),
+    )
+    return executor
