@@ -146,3 +146,18 @@ def test_warm_up_then_half_a_cosine():
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert 0 < rates[-1] < 1e-6 < rates[0]
+
+
+def test_twice_as_wide_is_twice_as_wide_in_every_tower(pictures, unbroken, tmp_path):
+    """And it comes back from its file, which says how wide it is."""
+    wide = pretraining.pretrain(
+        pictures, pictures, tmp_path / "wide.safetensors", epochs=1, width=2, progress=False
+    )
+    again = load_clip(wide.name)
+    assert again.width == 2 * unbroken.width
+    assert again.text_width == 2 * unbroken.text_width
+    assert again.feature_size == 2 * unbroken.feature_size
+    assert again.heads == 2 * unbroken.heads, "each head stays as wide as it was"
+    with torch.no_grad():
+        picture = again.normalise(pictures.pictures[:2])
+        assert torch.equal(again.encode_image(picture), wide.encode_image(picture))

@@ -35,6 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--epochs", type=count(1), help="passes over the pictures")
     add("--pictures", type=count(1), help="per class and domain")
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
+    add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
     add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
     add("--seed", type=count(0), default=0)
     add("--device", default="cpu")
@@ -77,6 +78,7 @@ def do(arguments: argparse.Namespace) -> None:
         arguments.out,
         epochs=epochs,
         seed=arguments.seed,
+        width=arguments.width,
         device=arguments.device,
         about=about,
     )

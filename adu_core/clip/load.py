@@ -26,27 +26,28 @@ TOKEN_ROWS = "token_rows"
 _EMBEDDING = "token_embedding.weight"
 
 
-def mini_config(picture_size: int, patch_size: int = 10) -> dict[str, Any]:
+def mini_config(picture_size: int, patch_size: int = 10, width: int = 1) -> dict[str, Any]:
     """The open_clip configuration of a small CLIP, 0.8 million weights beside the word table.
 
-    ``picture_size`` must be a multiple of ``patch_size``, both in pixels.
+    ``picture_size`` must be a multiple of ``patch_size``, both in pixels. ``width`` multiplies
+    the widths of both towers and of their common space, and the heads; each head stays 32 wide.
     """
     if picture_size % patch_size:
         raise ValueError(f"pictures of {picture_size} pixels cannot be cut into {patch_size}s")
     return {
-        "embed_dim": 64,
+        "embed_dim": 64 * width,
         "vision_cfg": {
             "image_size": picture_size,
             "patch_size": patch_size,
-            "width": 96,
+            "width": 96 * width,
             "layers": 6,
             "head_width": 32,
         },
         "text_cfg": {
             "context_length": 16,
             "vocab_size": 49408,
-            "width": 64,
-            "heads": 2,
+            "width": 64 * width,
+            "heads": 2 * width,
             "layers": 2,
         },
     }
