@@ -201,7 +201,7 @@ def test_texts_are_tokenised_once(tiny_clip: FrozenCLIP) -> None:
     assert torch.equal(features[0], features[2])
     for number in range(30):  # and not kept for ever
         clip.encode_text([f"{number}"])
-    assert len(clip._tokenised) <= 8
+    assert len(clip._ready) <= 8
 
 
 # Vision towers of other kinds.

@@ -214,6 +214,7 @@ def test_variants_of_the_full_method(clip: FrozenCLIP, few: Splits) -> None:
         {"instapg_wiring": "each"},
         {"instapg_wiring": "replace"},
         {"precision": "bfloat16"},
+        {"precision": "tf32"},
         {"balanced": False, "flip": False, "crop": 1.0},
     ):
         made = replace(full, **change)  # type: ignore[arg-type]

@@ -87,8 +87,8 @@ def test_a_whole_run_is_the_cpus(
     assert (at_home - features.cpu()).norm(dim=1).mean().item() <= FEATURES
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_full_method_in_both_precisions(precision: str, clip: FrozenCLIP, few: Splits) -> None:
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_the_full_method_in_every_precisions(precision: str, clip: FrozenCLIP, few: Splits) -> None:
     made = quick("full", precision=precision, text_tokens=2, surgery=True)
     done = unlearn(clip, few, GOAL, made, progress=False)
     assert torch.isfinite(done.features_after).all()

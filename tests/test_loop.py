@@ -3,14 +3,18 @@
 import math
 from dataclasses import replace
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from adu_core import Splits, fit, load_clip, method, objective
+from adu_core import precision as precisions
 from adu_core.data.dataset import DomainDataset
+from adu_core.measure.mmd import mmd2
 from adu_core.methods.adu.method import ADU
+from adu_core.precision import exact, tf32
 from adu_core.train.loop import Batch, Loop, Steps, learning_rate, train
 
 WHOLE = Steps(
@@ -198,6 +202,37 @@ def test_bfloat16_is_for_the_loss_alone(precision):
     assert set(seen) == {(torch.float32, half)}
     assert model.weight.dtype == torch.float32
     assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_tf32_is_for_a_step_and_not_for_logits_or_mmd2(precision, tiny_clip):
+    """What torch lets a GPU do, read where it counts; on a CPU it changes nothing."""
+    products, seen = torch.backends.cuda.matmul, {}
+    first = products.allow_tf32
+
+    def loss(model: Line) -> Any:
+        def watch(_: Batch) -> Total:
+            seen["forward"] = products.allow_tf32
+            with exact(torch.device("cpu")):
+                seen["exact"] = products.allow_tf32
+            total = model.weight.sum()
+            total.register_hook(lambda _: seen.update(backward=products.allow_tf32))
+            return Total(total)
+
+        return watch
+
+    teach(replace(WHOLE, precision=precision), loss)
+    allowed = precision == "tf32"
+    assert seen == {"forward": allowed, "exact": False, "backward": allowed}
+    assert products.allow_tf32 == first
+
+    with tf32(True):  # the parts that are exact say so themselves
+        features, entered = torch.randn(4, tiny_clip.feature_size), []
+        with mock.patch.object(precisions, "tf32", lambda on: entered.append(on) or tf32(on)):
+            tiny_clip.similarity(features, features)
+            mmd2(features, torch.arange(4) % 2)
+    assert entered
+    assert not any(entered)
 
 
 def test_a_loss_that_is_no_number_ends_it():

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from adu_core.clip.catalogue import check_text_tower, tower_of
-from adu_core.clip.text import encode_prompted, prompted, unit
+from adu_core.clip.text import Words, encode_prompted, prompted, ready, unit
 from adu_core.data.preprocess import Preprocess
+from adu_core.precision import exact
 
 #: The paper's fixed prompt.
 TEMPLATE = "a photo of a {}"
@@ -81,7 +82,7 @@ class FrozenCLIP(nn.Module):
         check_text_tower(model, name)
         self.model, self.tokenizer = model, tokenizer
         self.name, self.pretrained = name, pretrained
-        self._tokenised: dict[tuple[str, ...], Tensor] = {}
+        self._ready: dict[Any, Any] = {}
         self.requires_grad_(False)
         self.eval()
         picture = open_clip.model.get_model_preprocess_cfg(model)
@@ -245,20 +246,25 @@ class FrozenCLIP(nn.Module):
         are float32, also under autocast. Raises ``ValueError`` if they leave the words no room, or
         if the text tower takes none.
         """
-        tokens = self._tokenise(prompts)
+        texts, device = list(prompts), self.device
         if context is None:
-            return unit(self.model.encode_text(tokens.to(self.device)))
-        tower, blank = prompted(self.model, self.name), self._tokenise([""])[0]
-        return unit(encode_prompted(tower, prompts, tokens, blank, context.tokens))
+            tokens = self._once((*texts, device), lambda: self.tokenizer(texts).to(device))
+            return unit(self.model.encode_text(tokens))
+        tower, count = prompted(self.model, self.name), context.tokens.shape[-2]
 
-    def _tokenise(self, prompts: Sequence[str]) -> Tensor:
-        """(P, T) int64 on the CPU; the last few lists are kept, for they come again every step."""
-        key = tuple(prompts)
-        if key not in self._tokenised:
-            if len(self._tokenised) >= 8:
-                self._tokenised.clear()
-            self._tokenised[key] = self.tokenizer(list(key))
-        return self._tokenised[key]
+        def prepare() -> Words:
+            return ready(tower, texts, self.tokenizer(texts), self.tokenizer([""])[0], count)
+
+        words = self._once((*texts, device, count), prepare)
+        return unit(encode_prompted(tower, words, context.tokens))
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives; the last few are kept, for the same words come every step."""
+        if key not in self._ready:
+            if len(self._ready) >= 8:
+                self._ready.clear()
+            self._ready[key] = make()
+        return self._ready[key]
 
     def class_features(
         self,
@@ -277,7 +283,7 @@ class FrozenCLIP(nn.Module):
         In float32, also under autocast: a scale of 100 in bfloat16 would change answers. SigLIP's
         bias is left out: the same number for all classes, it changes no answer and no softmax.
         """
-        with torch.autocast(features.device.type, enabled=False):
+        with exact(features.device):
             return self.logit_scale.float() * features.float() @ class_features.float().T
 
     def features(self, pictures: Tensor) -> Tensor:

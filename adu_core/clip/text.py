@@ -6,7 +6,7 @@ It is a part of the model itself in CLIP, and ``model.text`` in SigLIP, EVA and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import open_clip
 import torch
@@ -32,18 +32,30 @@ def prompted(model: Any, name: str) -> Any:
     return tower
 
 
-def encode_prompted(
-    tower: Any, prompts: Sequence[str], tokens: Tensor, blank: Tensor, learned: Tensor
-) -> Tensor:
-    """Features of prompts with learned tokens between the start token and the words.
+class Words(NamedTuple):
+    """Prompts made ready for learned tokens among them, on the device, once for all steps.
+
+    tokens: (C, T) int64; rows, place: (C,) int64, the token that each feature is read off
+    start:  so many tokens stand before the learned ones; room: so many are left for words
+    length: no token from here on is read, so none is computed
+    """
+
+    tokens: Tensor
+    rows: Tensor
+    place: Tensor
+    start: int
+    room: int
+    length: int
+
+
+def ready(tower: Any, prompts: Sequence[str], tokens: Tensor, blank: Tensor, count: int) -> Words:
+    """Make prompts ready for ``count`` learned tokens, which stand before the words.
 
     tokens (C, T) int64 are those of ``prompts``, ``blank`` (T,) those of the empty text, both on
-    the CPU; learned (P, width), or (C, P, width) for each prompt its own → (C, feature_size), not
-    of length 1. Without learned tokens the result is open_clip's own, whichever token it is read
-    off (``pool_type``). A tokenizer without a start token has the learned ones before the first
-    word [choice]. Raises ``ValueError`` if the words leave no room.
+    the CPU. A tokenizer without a start token has the learned ones before the first word [choice].
+    Raises ``ValueError`` if the words leave no room.
     """
-    count, length = learned.shape[-2], tokens.shape[1]
+    length = tokens.shape[1]
     room = length - count
     used = torch.where(tokens != blank[-1], torch.arange(1, length + 1), 0).amax(dim=1)
     if int(used.max()) > room:
@@ -51,21 +63,33 @@ def encode_prompted(
             f"{count} text prompt tokens leave room for {room} tokens of words, "
             f"but {prompts[int(used.argmax())]!r} needs more: use fewer tokens or shorter names"
         )
-    start = int((tokens[:, 0] == blank[0]).all())
     place = _pooled(tower, tokens, count)
-    mask = tower.attn_mask
-    if mask is not None:  # no token sees what comes after it: leave out what nobody reads
+    if tower.attn_mask is not None:  # no token sees what comes after it
         length = int(place.max()) + 1
+    device = tower.positional_embedding.device
+    start = int((tokens[:, 0] == blank[0]).all())
+    rows = torch.arange(len(tokens), device=device)
+    return Words(tokens.to(device), rows, place.to(device), start, room, length)
+
+
+def encode_prompted(tower: Any, words: Words, learned: Tensor) -> Tensor:
+    """Features of prompts with learned tokens between the start token and the words.
+
+    learned (P, width), or (C, P, width) for each prompt its own → (C, feature_size), not of length
+    1. Without learned tokens the result is open_clip's own, whichever token it is read off
+    (``pool_type``).
+    """
+    start, length, mask = words.start, words.length, tower.attn_mask
+    if mask is not None:
         mask = mask[:length, :length]
-    device = learned.device
-    words = tower.token_embedding(tokens.to(device))
+    known = tower.token_embedding(words.tokens)
     x = torch.cat(
-        [words[:, :start], learned.expand(len(words), -1, -1), words[:, start:room]], dim=1
+        [known[:, :start], learned.expand(len(known), -1, -1), known[:, start : words.room]], dim=1
     )[:, :length]
     x = x + tower.positional_embedding[:length]
     for block in tower.transformer.resblocks:
         x = run_block(block, x, mask=mask)
-    x = tower.ln_final(x[torch.arange(len(x), device=device), place.to(device)])
+    x = tower.ln_final(x[words.rows, words.place])
     projection = tower.text_projection
     if projection is not None:
         x = projection(x) if isinstance(projection, nn.Linear) else x @ projection

@@ -1,7 +1,6 @@
 """MMD²: how far apart the domains' features are, as distributions.
 
-Everything is computed in float32 or better, also under autocast. TF32 is another matter: torch
-leaves it off, and ``torch.set_float32_matmul_precision("high")`` turns it on here as well.
+Everything is computed in float32 or better, also under autocast or where TF32 is allowed.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from adu_core.precision import exact
 
 #: Bandwidths of the Gaussian kernels, as multiples of the median squared distance.
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -24,15 +25,10 @@ def precise(values: Tensor) -> Tensor:
     return values if values.dtype in (torch.float32, torch.float64) else values.float()
 
 
-def _exact(values: Tensor) -> torch.autocast:
-    """A block whose matrix products autocast leaves alone."""
-    return torch.autocast(values.device.type, enabled=False)
-
-
 def squared_distances(features: Tensor) -> Tensor:
     """Squared Euclidean distance of every pair: (B, E) → (B, B), exactly 0 on the diagonal."""
     norms = features.square().sum(dim=1)
-    with _exact(features):
+    with exact(features.device):
         distances = (norms[:, None] + norms[None, :] - 2 * features @ features.T).clamp(min=0)
     return distances * (1 - torch.eye(len(features), dtype=features.dtype, device=features.device))
 
@@ -102,7 +98,7 @@ def _matrix(
     # Row d of `weights` averages over the pictures of domain d: all block means at once.
     members = F.one_hot(domains, domain_count).to(features.dtype).T
     weights = members / members.sum(dim=1, keepdim=True).clamp(min=1)
-    with _exact(features):
+    with exact(features.device):
         means = weights @ kernel @ weights.T
     own = means.diagonal()
     return own[:, None] + own[None, :] - 2 * means

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adu_core.precision import exact
 from adu_core.settings import Settings, setting
 
 #: Parts of the cross-validation; fewer where a domain has fewer shots [choice].
@@ -92,7 +93,7 @@ class DomainClassifier(nn.Module):
 
     def forward(self, evidence: Tensor) -> Tensor:
         """How probable each domain is: (B, F) → (B, D), in float32 also under autocast."""
-        with torch.autocast(evidence.device.type, enabled=False):
+        with exact(evidence.device):
             standard = (evidence.float() - self.mean) / self.scale
             return F.linear(standard, self.weight, self.bias).softmax(dim=1)
 

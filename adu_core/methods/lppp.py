@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from adu_core.methods.base import Changes, Method, Model, Task
+from adu_core.precision import exact
 from adu_core.settings import setting
 from adu_core.train import losses
 from adu_core.train.loop import Loop
@@ -42,7 +43,7 @@ class LinearHead(Model):
                 f"a head of {self.method.name} knows {', '.join(self.class_names)} only: fit "
                 "one for other classes"
             )
-        with torch.autocast(features.device.type, enabled=False):
+        with exact(features.device):
             features = features.float()
             text = features @ self.class_features().float().T
             return features @ self.weight.T + self.bias + self.alpha * text

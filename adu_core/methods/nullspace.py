@@ -30,6 +30,7 @@ from adu_core.data.captioning import STYLE_WORDS
 from adu_core.methods.base import Changes, Method, Model, Task
 from adu_core.methods.inversion import invert
 from adu_core.methods.projection import class_basis, project
+from adu_core.precision import exact
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
 
@@ -139,7 +140,7 @@ class Projected(Model):
         Those of pictures that do not meet the condition are the frozen CLIP's, bit for bit.
         """
         x = super().features(pictures)
-        with torch.autocast(x.device.type, enabled=False):
+        with exact(x.device):
             return torch.where(self.meets(x)[:, None], self.mapped(x), x)
 
     def mapped(self, features: Tensor) -> Tensor:

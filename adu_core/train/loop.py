@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from adu_core.data.target import Target
 from adu_core.files import plain, read_tensors, write_tensors
 from adu_core.measure.accuracy import Measurable, predictions
 from adu_core.measure.evaluate import result_of
+from adu_core.precision import Precision, tf32
 from adu_core.settings import Settings, setting
 from adu_core.train.augment import random_crop_and_flip
 
@@ -43,7 +44,7 @@ class Steps(Settings):
         0.7, "smallest side of a random crop, a share of the picture's [choice]", above=0, most=1
     )
     flip: bool = setting(True, "mirror every second picture")
-    precision: Literal["float32", "bfloat16"] = setting("float32", "of the forward pass")
+    precision: Precision = setting("float32", "of the forward pass; tf32 is for GPUs that have it")
 
     def sgd(self, learned: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """SGD with these settings; ``train`` sets its rate."""
@@ -148,6 +149,7 @@ def train(
     about = {
         **about, "seed": seed, "shots": shots.fingerprint(), "clip": clip.fingerprint
     }  # fmt: skip
+    half = steps.precision == "bfloat16"
     history = run.history
     history[:] = _resume(run.checkpoint, about, model, optimizer) if run.checkpoint else []
 
@@ -165,10 +167,12 @@ def train(
             batch = random_crop_and_flip(
                 clip.normalise(pictures[place]), generator, crop=steps.crop, flip=steps.flip
             )
-            with torch.autocast(device.type, torch.bfloat16, enabled=steps.precision == "bfloat16"):
-                losses = loss(Batch(batch, place, labels[place], domains[place], gone[place]))
-            optimizer.zero_grad()
-            backward(losses, learned)
+            seen = Batch(batch, place, labels[place], domains[place], gone[place])
+            with tf32(steps.precision == "tf32"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                    losses = loss(seen)
+                optimizer.zero_grad()
+                backward(losses, learned)
             optimizer.step()
             sums, names = sums + torch.stack(losses).detach() * len(index), losses._fields
 
