@@ -83,10 +83,11 @@ records: $(READY) ## list the experiments' records: what is there, what would be
 	test -f $$grid || continue; echo "$$(dirname $$grid)"; sed -n 's/^# /  /p' $$grid; \
 	$(BIN)/adu sweep $$(dirname $$grid) --dry-run | sed 's/^/  /'; done
 
-bench: $(READY) ## time an ADU step against the matmul limit, imports against torch's, and decoding
-	$(BIN)/python benchmarks/step.py
-	$(BIN)/python benchmarks/imports.py
-	$(BIN)/python benchmarks/decode.py
+bench: $(READY) ## speed and memory as ratios; make bench SAVE=FOLDER keeps them
+	$(BIN)/python benchmarks/step.py $(if $(SAVE),--save $(SAVE)/step.json)
+	$(BIN)/python benchmarks/scaling.py $(if $(SAVE),--save $(SAVE)/scaling.json)
+	$(BIN)/python benchmarks/imports.py $(if $(SAVE),--save $(SAVE)/imports.json)
+	$(BIN)/python benchmarks/decode.py $(if $(SAVE),--save $(SAVE)/decode.json)
 
 gpu: $(READY) ## what only a GPU can show, records in book/results/gpu; nothing where there is none
 	$(BIN)/python benchmarks/gpu.py

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -68,7 +69,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--root", type=Path, help="pictures of your own, at any depth")
+    parser.add_argument("--save", type=Path, metavar="FILE.json")
     arguments = parser.parse_args()
+    begun = time.perf_counter()
 
     from adu_core.data import cache
     from adu_core.data.preprocess import Preprocess
@@ -117,11 +120,22 @@ def main() -> None:
             worker.stdin.close()
             worker.wait()
     print(f"{len(files)} pictures, {arguments.size} pixels a side, {cores} cores")
+    found: dict[str, Any] = {
+        "pictures": len(files), "size": arguments.size, "cores": cores, "rounds": arguments.rounds
+    }  # fmt: skip
     for what, values in taken.items():
         speed = len(files) / statistics.median(values)
         ratio = statistics.median(a / b for a, b in zip(taken["alone"], values, strict=True))
+        found[what] = {"pictures_per_second": speed, "to_alone": ratio}
         limit = f"   (at least {LIMIT})" if what == "cache" else ""
         print(f"{what:<8}{speed:10.0f} pictures/s{ratio:10.2f}{limit}")
+    if arguments.save:
+        import torch
+
+        from adu_core.files import write_json
+        from adu_core.provenance import provenance
+
+        write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), begun)})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """All that only a GPU can show, in parts that can be taken up again: `make gpu`.
 
 - ``tests``: the GPU tests;
-- ``step``: ADU's step on ViT-B/16 at 224 pixels against the matmul limit, float32 and bfloat16;
+- ``step``: ADU's step on ViT-B/16 at 224 pixels against the matmul limit and bare memory, in each
+  precision, and whether compiling pays;
+- ``scaling``: what it costs for more pictures and for more classes;
 - ``full``, ``gate``, ``door``: a run as large as one of Office-Home (65 classes, 4 domains, 2,080
   shots, 50 epochs for full, 13,500 test pictures, decoded) on ViT-B/16 with random weights: how
   long it takes, how much memory, what share of the card's rate is used, and whether a second run
@@ -17,6 +19,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -26,14 +29,14 @@ import torch
 
 from adu_core import FrozenCLIP, Target, image_features, load_clip, method
 from adu_core.data.dataset import DomainDataset
-from adu_core.files import write_json
+from adu_core.files import read_json, write_json
 from adu_core.methods.base import Method, Task
 from adu_core.provenance import provenance, reset_peak_memory
 from adu_core.runs.cost import forward_flops, passes, rate
 from adu_core.train.loop import Loop
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("tests", "step", "gate", "door", "full")
+PARTS = ("tests", "step", "scaling", "gate", "door", "full")
 CLASSES, DOMAINS = 65, ("art", "clipart", "product", "real world")
 
 
@@ -95,16 +98,27 @@ def large_run(clip: FrozenCLIP, made: Method, shots: int, tested: int) -> dict[s
     }
 
 
+def benchmark(name: str, *words: str) -> dict[str, Any]:
+    """What ``benchmarks/NAME.py`` saves."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, script = Path(folder) / "record.json", ROOT / "benchmarks" / f"{name}.py"
+        command = [sys.executable, str(script), *words, "--save", str(path)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return read_json(path)
+
+
 def step(clip: str, device: str, rounds: int) -> dict[str, Any]:
-    """``benchmarks/step.py`` in both precisions, as it prints it."""
+    """``benchmarks/step.py`` in every precision, and once compiled."""
     found = {}
-    for precision, batch in (("float32", 32), ("bfloat16", 32), ("bfloat16", 256)):
-        words = [sys.executable, str(ROOT / "benchmarks/step.py"), "--clip", clip]
-        words += ["--device", device, "--precision", precision, "--batch", str(batch)]
-        said = subprocess.run(
-            [*words, "--rounds", str(rounds)], check=True, capture_output=True, text=True
-        )
-        found[f"{precision}, batch {batch}"] = said.stdout.splitlines()
+    for precision, batch, more in (
+        ("float32", 32, ()),
+        ("tf32", 32, ()),
+        ("bfloat16", 32, ()),
+        ("bfloat16", 256, ("--compile",)),
+    ):
+        words = ["--clip", clip, "--device", device, "--precision", precision]
+        words += ["--batch", str(batch), "--rounds", str(rounds)]
+        found[f"{precision}, batch {batch}"] = benchmark("step", *words, *more)
     return found
 
 
@@ -150,6 +164,9 @@ def main() -> None:
             found = gpu_tests()
         elif part == "step":
             found = step(arguments.clip, arguments.device, arguments.rounds)
+        elif part == "scaling":
+            words = ["--clip", arguments.clip, "--device", arguments.device]
+            found = benchmark("scaling", *words)
         else:
             found = large_run(clip, methods[part], arguments.shots, arguments.tested)
         write_json(path, found)

@@ -13,6 +13,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
 
 #: What each ratio to `import torch` is held to, at most.
 LIMITS = {"import adu_core": 1.15, "adu --help": 0.5, "adu run --help": 0.5}
@@ -37,19 +42,29 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--save", type=Path, metavar="FILE.json")
+    arguments = parser.parse_args()
+    rounds, started = arguments.rounds, time.perf_counter()
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
         for name, words in COMMANDS.items():
             spent = seconds(words)
             if number:  # the first round warms up
                 taken[name].append(spent)
+    found: dict[str, Any] = {"rounds": rounds}
     for name, values in taken.items():
-        ratios = [v / torch for v, torch in zip(values, taken["import torch"], strict=True)]
+        ratios = [v / base for v, base in zip(values, taken["import torch"], strict=True)]
         limit = f"   (at most {LIMITS[name]})" if name in LIMITS else ""
-        print(
-            f"{name:<16}{statistics.median(values):6.2f} s{statistics.median(ratios):7.2f}{limit}"
-        )
+        found[name] = {
+            "seconds": statistics.median(values),
+            "to_torch": statistics.median(ratios),
+        }
+        print(f"{name:<16}{found[name]['seconds']:6.2f} s{found[name]['to_torch']:7.2f}{limit}")
+    if arguments.save:
+        from adu_core.files import write_json
+        from adu_core.provenance import provenance
+
+        write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), started)})
 
 
 if __name__ == "__main__":

@@ -20,9 +20,54 @@ def said(script: str, *words: str) -> str:
     return done.stdout
 
 
-def test_a_step_against_the_matmul_limit() -> None:
-    printed = said("step.py", "--clip", "mini", "--batch", "2", "--rounds", "1")
+def test_a_step_against_the_matmul_limit(tmp_path: Path) -> None:
+    words = ["--clip", "mini", "--batch", "2", "--rounds", "1"]
+    printed = said("step.py", *words, "--save", str(tmp_path / "step.json"))
     assert "ADU / matmul limit" in printed
+    record = read_json(tmp_path / "step.json")
+    assert 0 < record["operations_gflop"] < record["operations_stock_gflop"]
+    assert record["memory_to_bare"] == record["peak_memory_mb"] / record["bare_memory_mb"]
+    assert record["provenance"]["device"] == "cpu"
+
+
+def test_memory_is_that_of_tensors_held_at_one_time() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", HELD], check=True, capture_output=True, text=True, cwd=FOLDER
+    )
+    assert int(found.stdout) == pytest.approx(3 * 4_000_000, rel=0.01)
+
+
+#: Three million floats at the most: the fourth comes when one has gone.
+HELD = """
+import torch
+from memory import peak_memory
+
+def work():
+    kept = [torch.ones(1_000_000) for _ in range(3)]
+    kept.pop()
+    kept.append(torch.ones(1_000_000))
+
+print(peak_memory(work, torch.device("cpu")))
+"""
+
+
+def test_cost_against_pictures_and_classes(tmp_path: Path, tiny_path: str) -> None:
+    words = ["--clip", tiny_path, "--pictures", "16", "--points", "2", "--rounds", "1"]
+    printed = said("scaling.py", *words, "--save", str(tmp_path / "scaling.json"))
+    assert "sentences" in printed
+    record = read_json(tmp_path / "scaling.json")
+    assert [point["pictures"] for point in record["pictures"]] == [16, 32]
+    assert [point["classes"] for point in record["classes"]] == [4, 16]
+    assert all(point["train"] > 0 for along in ("pictures", "classes") for point in record[along])
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_imports_and_decoding(tmp_path: Path) -> None:
+    said("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
+    assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1
+    words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
+    said("decode.py", *words, "--save", str(tmp_path / "decode.json"))
+    assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
 
 
 def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(

@@ -1,0 +1,157 @@
+"""What training and measuring cost for more pictures, and for more classes.
+
+Two lines: seconds for 1, 2, 4 and 8 times as many pictures, which should be straight, and for 4
+times as many classes again and again with the same pictures, which should be flat: a class costs
+its sentence once and a column of logits. Prints each point's cost per picture over that of the
+first point, measured in turn in one run, because the machine's own speed drifts; the medians are
+quoted.
+
+- train: an epoch of the full method, without what is done once at the start;
+- measure: features and answers of as many pictures;
+- sentences: what is done once, the class names through the text tower.
+
+Run: python benchmarks/scaling.py --save FILE.json, which also draws the lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+
+from adu_core import FrozenCLIP, Target, class_logits, image_features, load_clip, method
+from adu_core.data.dataset import DomainDataset
+from adu_core.files import write_json
+from adu_core.methods.base import Task
+from adu_core.provenance import provenance
+from adu_core.show import figures
+from adu_core.train.loop import Loop
+
+DOMAINS = ("a", "b", "c", "d")
+WHAT = ("train", "measure", "sentences")
+
+
+def dataset(count: int, classes: int, size: int) -> DomainDataset:
+    """Random pictures: what is in them does not change how long they take."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+    number = torch.arange(count)
+    return DomainDataset(
+        pictures,
+        number % classes,
+        number // classes % len(DOMAINS),
+        tuple(f"thing {number}" for number in range(classes)),
+        DOMAINS,
+    )
+
+
+def wait(clip: FrozenCLIP) -> float:
+    """The time, once the device has done all it was given."""
+    if clip.device.type == "cuda":
+        torch.cuda.synchronize(clip.device)
+    return time.perf_counter()
+
+
+def once(clip: FrozenCLIP, count: int, classes: int) -> dict[str, float]:
+    """Seconds of each part, for so many pictures and classes."""
+    pictures = dataset(count, classes, clip.picture_size)
+    ends: list[float] = []
+    loop = Loop(progress=False, after_epoch=lambda *_: ends.append(wait(clip)))
+    task = Task(clip, pictures, Target((DOMAINS[0],)))
+    model = method("full", epochs=2, instapg_block=0).fit(task, 0, loop)
+    started = wait(clip)
+    class_logits(model, image_features(model, pictures.pictures), pictures.class_names)
+    measured = wait(clip)
+    clip.class_features(pictures.class_names)
+    return {
+        "train": ends[1] - ends[0],
+        "measure": measured - started,
+        "sentences": wait(clip) - measured,
+    }
+
+
+def line(
+    clip: FrozenCLIP, points: Sequence[tuple[int, int]], rounds: int
+) -> list[dict[str, float]]:
+    """Each point (pictures, classes), all of them in turn, again and again."""
+    taken: list[list[dict[str, float]]] = [[] for _ in points]
+    for number in range(rounds + 1):
+        for place, (count, classes) in enumerate(points):
+            seconds = once(clip, count, classes)
+            if number:  # the first round warms up
+                taken[place].append(seconds)
+    return [
+        {"pictures": count, "classes": classes}
+        | {what: statistics.median(one[what] for one in seconds) for what in WHAT}
+        for (count, classes), seconds in zip(points, taken, strict=True)
+    ]
+
+
+def growth(points: Sequence[dict[str, float]], what: str) -> list[float]:
+    """Cost per picture at each point over that at the first."""
+    each = [point[what] / point["pictures"] for point in points]
+    return [value / each[0] for value in each]
+
+
+def draw(found: dict[str, Any]) -> Figure:
+    """Both lines."""
+    figures.style()
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for axes, along in zip(panels, ("pictures", "classes"), strict=True):
+        points = found[along]
+        xs = [point[along] for point in points]
+        for what in WHAT if along == "classes" else WHAT[:2]:
+            axes.plot(xs, [point[what] for point in points], marker="o", label=what)
+        axes.set(xlabel=along, ylabel="seconds", ylim=0)
+        axes.legend()
+    panels[1].set_xscale("log", base=4)
+    panels[1].set_xticks([p["classes"] for p in found["classes"]])
+    panels[1].set_xticklabels([str(p["classes"]) for p in found["classes"]])
+    return figure
+
+
+def main() -> None:
+    """Measure, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clip", default="mini")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--pictures", type=int, default=256, help="those of the first point")
+    parser.add_argument("--classes", type=int, default=4, help="those of the first point")
+    parser.add_argument("--points", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", type=Path, metavar="FILE.json", help="and a figure beside it")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # random weights are as fast as others
+        clip = load_clip(arguments.clip, device=arguments.device)
+    first, classes, rounds = arguments.pictures, arguments.classes, arguments.rounds
+    steps = range(arguments.points)
+    found: dict[str, Any] = {
+        "clip": arguments.clip,
+        "rounds": rounds,
+        "pictures": line(clip, [(first * 2**n, classes) for n in steps], rounds),
+        "classes": line(clip, [(4 * first, classes * 4**n) for n in steps], rounds),
+    }
+    for along in ("pictures", "classes"):
+        points = found[along]
+        print(f"{along:<22}" + "".join(f"{point[along]:>9}" for point in points))
+        for what in WHAT:
+            ratios = growth(points, what)
+            print(f"  {what:<12}{points[0][what]:6.3f} s" + "".join(f"{r:9.2f}" for r in ratios))
+    if arguments.save:
+        found["provenance"] = provenance(clip.device, started)
+        write_json(arguments.save, found)
+        figures.save(draw(found), arguments.save.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
