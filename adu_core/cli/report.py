@@ -14,6 +14,7 @@ EXAMPLES = """\
 examples:
   adu report runs/ablation
   adu report runs/ablation --by method,forget
+  adu report runs/causes --by gamma,lam --against mmd2.after,silhouette_domain.after
 """
 
 
@@ -26,6 +27,12 @@ def add(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also the Mem-For front of each method, over every setting in the folder",
     )
+    command.add_argument(
+        "--against",
+        type=options.words,
+        metavar="COLUMN,…",
+        help="also how For and selectivity go with a column from run to run, as mmd2.after",
+    )
 
 
 def do(arguments: argparse.Namespace) -> None:
@@ -37,3 +44,9 @@ def do(arguments: argparse.Namespace) -> None:
     if arguments.fronts:
         print("\nMem-For fronts, each over the records of one method and forgotten domain:")
         print(records.fronts(found).to_string(index=False, float_format="%.1f"))
+    if arguments.against:
+        from adu_core.runs.associations import associations
+
+        print("\nSpearman's rho over runs, within each forgotten domain, with 95 % intervals:")
+        measured = associations(found, arguments.against)
+        print(measured.to_string(index=False, float_format="%.2f"))
