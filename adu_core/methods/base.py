@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip.frozen import TEMPLATE, FrozenCLIP, Trace
 from adu_core.data.dataset import DomainDataset
 from adu_core.data.target import KINDS, Kind, Target
 from adu_core.settings import Settings
@@ -71,6 +71,9 @@ class Model(nn.Module):
     #: Whether ``logits`` can be asked for other classes than the model's own.
     open_classes: ClassVar[bool] = True
 
+    #: Whether sentences have other features than the frozen CLIP's.
+    text_changes: bool = False
+
     _class_features: Tensor
 
     def __init__(self, task: Task, method: Method) -> None:
@@ -93,20 +96,27 @@ class Model(nn.Module):
         """The names of the domains to forget."""
         return self.target.domains
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        return self.clip.encode_image(pictures)
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
+        """Pictures (B, 3, S, S) → features (B, feature_size), of length 1.
+
+        A ``trace`` is filled with the tokens that the model's own forward pass holds.
+        """
+        return self.clip.encode_image(pictures, trace=trace)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The same as ``features``."""
         return self.features(pictures)
 
+    def sentences(self, texts: Sequence[str]) -> Tensor:
+        """Features of any sentences as this model has them: T texts → (T, feature_size)."""
+        return self.clip.encode_text(texts)
+
     def class_features(self, class_names: Sequence[str] | None = None) -> Tensor:
         """(C, feature_size), of length 1: of the model's own classes, or of ``class_names``."""
         names = self.class_names if class_names is None else tuple(class_names)
-        if names == self.class_names:
+        if names == self.class_names and not self.text_changes:
             return self._class_features
-        return self.clip.class_features(names)
+        return self.sentences([TEMPLATE.format(name) for name in names])
 
     def logits(self, features: Tensor, class_names: Sequence[str] | None = None) -> Tensor:
         """Features (B, feature_size) → class logits (B, C), in float32."""

@@ -25,6 +25,8 @@ class Context(Model):
     ``text.tokens`` is (P, width of the text tower); any names are encoded with them.
     """
 
+    text_changes = True
+
     def __init__(
         self, task: Task, method: Method, count: int, init_std: float, generator: torch.Generator
     ) -> None:
@@ -34,10 +36,9 @@ class Context(Model):
         )  # fmt: skip
         self.to(task.clip.device)
 
-    def class_features(self, class_names: Sequence[str] | None = None) -> Tensor:
-        """(C, feature_size), of length 1: of the model's own classes, or of ``class_names``."""
-        names = self.class_names if class_names is None else tuple(class_names)
-        return self.clip.class_features(names, self.text)
+    def sentences(self, texts: Sequence[str]) -> Tensor:
+        """Features of sentences with the context in them: T texts → (T, feature_size)."""
+        return self.clip.encode_text(texts, self.text)
 
 
 def check_room(task: Task, count: int) -> None:

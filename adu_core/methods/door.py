@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from adu_core.clip.frozen import Trace
 from adu_core.data.target import Kind
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.domain_classifier import Classifying
@@ -65,7 +66,7 @@ class GatedTokens(Gated):
         super().__init__(task, method, blocks)
         self.register_buffer("mean_tokens", torch.zeros(task.clip.tower.own, task.clip.width))
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
         watch = Watch(self.blocks, self.clip.prefix)
 
@@ -76,4 +77,4 @@ class GatedTokens(Gated):
             stopped = self.stops(watch.evidence())[:, None, None]
             return torch.where(stopped, self.mean_tokens.to(tokens.dtype), tokens)
 
-        return self.clip.encode_image(pictures, between=between)
+        return self.clip.encode_image(pictures, between=between, trace=trace)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip.frozen import FrozenCLIP, Trace
 from adu_core.methods.base import Method, Model, Task
 from adu_core.train import losses
 
@@ -55,16 +55,13 @@ class EditedCLIP(Model):
         """The copy, whose weights are this model's."""
         return self._edited[0]
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Features by the edited vision tower: (B, 3, S, S) → (B, feature_size), of length 1."""
-        return self.edited.encode_image(pictures)
+        return self.edited.encode_image(pictures, trace=trace)
 
-    def class_features(self, class_names: Sequence[str] | None = None) -> Tensor:
-        """(C, feature_size), of length 1, by the edited text tower if it may change."""
-        if not self.text_changes:
-            return super().class_features(class_names)
-        names = self.class_names if class_names is None else tuple(class_names)
-        return self.edited.class_features(names)
+    def sentences(self, texts: Sequence[str]) -> Tensor:
+        """Features of sentences by the edited text tower: T texts → (T, feature_size)."""
+        return self.edited.encode_text(texts)
 
     def named_weights(self) -> dict[str, nn.Parameter]:
         """The weights that may change, by open_clip's names."""

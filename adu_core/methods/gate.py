@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adu_core.clip.frozen import Trace
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.domain_classifier import Classifying
 from adu_core.methods.evidence import Watch
@@ -70,10 +71,10 @@ class GatedAnswer(Gated):
         self.register_buffer("gone", gone, persistent=False)
         self.register_buffer("blank", blank(self._class_features, gone), persistent=False)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
         watch = Watch(self.blocks, self.clip.prefix)
-        features = self.clip.encode_image(pictures, between=watch)
+        features = self.clip.encode_image(pictures, between=watch, trace=trace)
         stopped = self.stops(watch.evidence())
         if self.target.classes:
             answers = self.clip.similarity(features, self._class_features).argmax(dim=1)

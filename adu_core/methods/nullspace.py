@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip.frozen import FrozenCLIP, Trace
 from adu_core.data.captioning import STYLE_WORDS
 from adu_core.methods.base import Changes, Method, Model, Task
 from adu_core.methods.inversion import invert
@@ -134,12 +134,12 @@ class Projected(Model):
         basis = class_basis(banks.detach().cpu().double(), gone, self.settings.protect)
         self.basis = basis.to(banks)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Mapped features: (B, 3, S, S) → (B, feature_size), of length 1.
 
         Those of pictures that do not meet the condition are the frozen CLIP's, bit for bit.
         """
-        x = super().features(pictures)
+        x = super().features(pictures, trace)
         with exact(x.device):
             return torch.where(self.meets(x)[:, None], self.mapped(x), x)
 

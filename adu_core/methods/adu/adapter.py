@@ -87,6 +87,7 @@ class Adapter(Model):
                 init_std=settings.prompt_std,
                 generator=generator,
             )
+            self.text_changes = True
         if settings.ddl:
             self.domain_classifier = _classifier(
                 clip.feature_size, settings.classifier_hidden, len(domain_names), generator
@@ -107,15 +108,9 @@ class Adapter(Model):
         """The same as ``features``."""
         return self.features(pictures, trace)
 
-    def class_features(self, class_names: Sequence[str] | None = None) -> Tensor:
-        """(C, feature_size), of length 1: fixed, or with the learned context if there is one.
-
-        Of the adapter's own classes, or of ``class_names``: unlearning may be measured on others.
-        """
-        if self.text is None:
-            return super().class_features(class_names)
-        names = self.class_names if class_names is None else tuple(class_names)
-        return self.clip.class_features(names, self.text)
+    def sentences(self, texts: Sequence[str]) -> Tensor:
+        """Features of sentences, with the learned context if there is one: (T, feature_size)."""
+        return self.clip.encode_text(texts, self.text)
 
 
 def _classifier(size: int, hidden: int, domains: int, generator: torch.Generator) -> nn.Module:
