@@ -291,3 +291,27 @@ def test_a_gpu_draws_the_same_pictures() -> None:
     there, same_shift = render(labels, domains, mix=0.5, seed=3, device="cuda")
     torch.testing.assert_close(shift, same_shift)
     assert distance(here, there.cpu()).mean() < 0.5
+
+
+# Moved on purpose.
+
+
+def test_a_move_takes_the_style_and_leaves_the_rest() -> None:
+    """At 0 a picture is that of mix 0; on the way to another domain it nears the other's look."""
+    kinds = {"classes": ("car", "fish"), "domains": ("sketch",)}
+    still = world("test", 6, mix=0.0, **kinds)
+    first, half, whole = (world("test", 6, move=("real", t), **kinds) for t in (0.0, 0.5, 1.0))
+    assert torch.equal(first.pictures, still.pictures)
+    assert torch.equal(half.style_shift, torch.full((12,), 0.5))
+    colour = [
+        (x.pictures.float().amax(dim=1) - x.pictures.float().amin(dim=1)).mean().item()
+        for x in (first, half, whole)
+    ]
+    assert colour[0] < colour[1] < colour[2], "sketches have no colour, photos have"
+    assert torch.equal(whole.labels, still.labels)
+
+
+@pytest.mark.parametrize("move", [("photo", 0.5), ("real", 1.5), ("real", -0.1)])
+def test_a_move_that_is_none_is_refused(move: tuple[str, float]) -> None:
+    with pytest.raises(ValueError, match="move is one of real"):
+        world("test", 1, move=move)

@@ -35,6 +35,7 @@ def world(
     classes: Sequence[str] = SEEN,
     domains: Sequence[str] = DOMAINS,
     mix: float = 0.5,
+    move: tuple[str, float] | None = None,
     seed: int = 0,
     size: int = SIZE,
     device: str | torch.device = "cpu",
@@ -43,6 +44,8 @@ def world(
 
     split:  one of ``SPLITS``; no two share a picture
     mix:    how much the domains overlap: 0 (pure) to 0.5
+    move:   in place of ``mix``, a domain and how far, 0 to 1, every picture's style is moved
+            towards it: at 0 it is pure, at 1 that domain's mean. All else of a picture stays
     seed:   0 to 4,194,303; other seeds are other worlds of the same kind
     size:   pixels along a side
 
@@ -60,6 +63,8 @@ def world(
             raise ValueError(f"no {what} {unknown[0]!r}: choose from {', '.join(known)}")
         if not asked or len(set(asked)) != len(asked):
             raise ValueError(f"each {what} once and at least one, not {list(asked)}")
+    if move is not None and (move[0] not in DOMAINS or not 0 <= move[1] <= 1):
+        raise ValueError(f"move is one of {', '.join(DOMAINS)} and 0 to 1, not {move}")
     if per_class < 1:
         raise ValueError(f"per_class must be 1 or more, not {per_class}")
     if not 0 <= seed < MAX_SEED:
@@ -72,6 +77,7 @@ def world(
         known_domains.contiguous(),
         rows,
         mix=mix,
+        move=None if move is None else (DOMAINS.index(move[0]), move[1]),
         size=size,
         device=device,
     )

@@ -13,7 +13,7 @@ from adu_core.data.world.dice import Dice, roll
 from adu_core.data.world.parts import Part
 from adu_core.data.world.scene import Palette, Pose, cast_shadow, draw_palette, draw_pose
 from adu_core.data.world.shapes import CLASSES, DRAWINGS
-from adu_core.data.world.styles import DOMAINS, Style, draw_styles
+from adu_core.data.world.styles import DOMAINS, Move, Style, draw_styles
 
 SIZE = 60  # pixels along a side
 
@@ -53,10 +53,14 @@ def draw(
     rows: Tensor,
     *,
     mix: float,
+    move: Move | None = None,
     size: int = SIZE,
     device: str | torch.device = "cpu",
 ) -> tuple[Tensor, Tensor]:
-    """As ``render``, with each picture's chance given: ``rows`` (N, WIDTH) from ``roll``."""
+    """As ``render``, with each picture's chance given: ``rows`` (N, WIDTH) from ``roll``.
+
+    With ``move`` all styles are moved towards one domain, so far, and ``mix`` is of no account.
+    """
     for what, values, names in (("label", labels, CLASSES), ("domain", domains, DOMAINS)):
         if values.shape != (len(rows),) or values.dtype != torch.int64:
             raise ValueError(f"{what}s must be ({len(rows)},) int64, not {tuple(values.shape)}")
@@ -75,7 +79,7 @@ def draw(
         for members in (labels == label).nonzero().squeeze(1).split(chunk):
             here = members.to(device)
             dice = Dice(rows[here])
-            style, shift[here] = draw_styles(dice, domains[here], mix)
+            style, shift[here] = draw_styles(dice, domains[here], mix, move)
             pictures[here] = _picture(CLASSES[label], dice, style, size)
     return pictures, shift.cpu()
 

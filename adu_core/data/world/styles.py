@@ -46,7 +46,13 @@ _TABLE = {
 Style = dict[str, Tensor]
 
 
-def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]:
+#: A domain, by number, and how far every picture's style is moved towards it, 0 to 1.
+Move = tuple[int, float]
+
+
+def draw_styles(
+    dice: Dice, domains: Tensor, mix: float, move: Move | None = None
+) -> tuple[Style, Tensor]:
     """The style of each picture and how far it was moved towards another domain.
 
     domains:  (n,) int64, indices into ``DOMAINS``
@@ -54,7 +60,8 @@ def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]
 
     Returns the style and the shift t (n,) float32, from 0 to 1: every parameter is (1 - t) times
     the picture's own plus t times the mean of another domain drawn at random, where
-    t = 2·mix·U³ for a uniform U. Most pictures stay near home, a few go all the way.
+    t = 2·mix·U³ for a uniform U. Most pictures stay near home, a few go all the way. With ``move``
+    the other domain and t are as it says.
     """
     table = torch.tensor(list(_TABLE.values()), dtype=torch.float64).to(domains.device)
     mean, spread = table.permute(2, 1, 0)  # (domains, parameters) each
@@ -62,6 +69,8 @@ def draw_styles(dice: Dice, domains: Tensor, mix: float) -> tuple[Style, Tensor]
     step = (dice.uniform(1).squeeze(1) * (len(DOMAINS) - 1)).long().clamp_(max=len(DOMAINS) - 2)
     other = mean[(domains + 1 + step) % len(DOMAINS)]
     shift = (2 * mix * dice.uniform(1).squeeze(1) ** 3).clamp_(0, 1)
+    if move is not None:  # the same chance is used up, so that the rest of a picture stays
+        other, shift = mean[move[0]].expand_as(own), torch.full_like(shift, move[1])
     values = own.clamp_(min=0).lerp_(other, shift.unsqueeze(1))
     return dict(
         zip(_TABLE, values.unsqueeze(-1).unsqueeze(-1).unbind(1), strict=True)
