@@ -34,6 +34,7 @@ COMMANDS = (
     "methods",
     "pretrain",
     "predict",
+    "audit",
     "world",
 )
 
@@ -66,27 +67,31 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it went well, 2 for a bad value (one line says which), 130 for Ctrl-C."""
+    """Run a command; 0 if it went well, 2 for a bad value (one line says which), 130 for Ctrl-C.
+
+    A command may have a status of its own: `adu audit` ends with 1 where a requirement is not met.
+    """
     arguments = parser().parse_args(words)
     # Importing torch and open_clip builds some million objects that stay to the end. The garbage
     # collector's usual pace walks them again and again: 1 of 8 seconds, seen on 2 cores.
     gc.set_threshold(100_000, 50, 100)
     try:
         settle_source(arguments)
-        import_module(f"adu_core.cli.{arguments.command}").do(arguments)
+        status: int = import_module(f"adu_core.cli.{arguments.command}").do(arguments) or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("adu: interrupted; nothing is half written", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (
         ValueError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         print(f"adu {arguments.command}: {reason}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 def command() -> NoReturn:

@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   adu pretrain --out clips/world.safetensors
   adu pretrain --data folder:PACS --out clips/pacs.safetensors --epochs 100
+  adu pretrain --without sketch --out clips/without_sketch.safetensors
 """
 
 #: Epochs and pictures per class and domain of `adu pretrain` on the world.
@@ -32,6 +33,13 @@ def add(command: argparse.ArgumentParser) -> None:
     add, count = command.add_argument, options.count
     add("--out", required=True, metavar="FILE.safetensors")
     options.add_source(command)
+    add(
+        "--without",
+        action="append",
+        default=[],
+        metavar="DOMAIN",
+        help="a domain that it is never to see: what exact unlearning would leave, for adu audit",
+    )
     add("--epochs", type=count(1), help="passes over the pictures")
     add("--pictures", type=count(1), help="per class and domain")
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
@@ -48,7 +56,10 @@ def do(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--out {arguments.out}: name a file ending in .safetensors")
     options.check_writable(arguments.out, "--out")
 
+    import torch
+
     from adu_core.clip.load import mini_config
+    from adu_core.data.dataset import readable
     from adu_core.data.sources import TRAIN, VALIDATION, read_share, source_names
     from adu_core.data.world import CLASSES
     from adu_core.data.world import world as draw_world
@@ -57,21 +68,32 @@ def do(arguments: argparse.Namespace) -> None:
 
     check_device(arguments.device)
     mini_config(arguments.size)
-    source_names(arguments.data)
+    _, domains = source_names(arguments.data)
+    without = tuple(readable(name) for name in arguments.without)
+    for name in without:
+        if name not in domains:
+            raise ValueError(f"--without {name}: the domains are {', '.join(domains)}")
+    seen = tuple(name for name in domains if name not in without)
+    if not seen:
+        raise ValueError(f"--without {', '.join(without)}: no domain is left to learn from")
     epochs, count = arguments.epochs, arguments.pictures
     about: dict[str, Any] = {"source": arguments.data}
+    if without:
+        about["without"] = list(without)
     if arguments.smoke:
         epochs, count = SMOKE["epochs"], SMOKE["pictures"]
     if arguments.data == "world":
         epochs, count = epochs or WORLD_EPOCHS, count or WORLD_PICTURES
         about |= {"mix": arguments.mix, "seed": arguments.seed}
         world = {"classes": CLASSES, "mix": arguments.mix, "size": arguments.size}
-        pictures = draw_world("pretrain", count, seed=arguments.seed, **world)
+        pictures = draw_world("pretrain", count, domains=seen, seed=arguments.seed, **world)
         validation = draw_world("validation", min(count, 25), **world)
     else:
         epochs = epochs or FOLDER_EPOCHS
         pictures = read_share(arguments.data, TRAIN, arguments.size, count, arguments.seed)
         validation = read_share(arguments.data, VALIDATION, arguments.size)
+        gone = torch.isin(pictures.domains, torch.tensor([domains.index(name) for name in without]))
+        pictures = pictures.subset(~gone)
     clip = pretrain(
         pictures,
         validation,

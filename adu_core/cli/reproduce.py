@@ -186,7 +186,7 @@ def _forecast(
 
 
 def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) -> None:
-    from adu_core.files import replacing, write_json
+    from adu_core.files import write_json, write_text
     from adu_core.runs import sweep
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
     from adu_core.runs.reproduction import markdown, progress, rows
@@ -214,8 +214,7 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
         found.sort(key=lambda row: (row["forgotten"], methods.index(row["method"])))
         data = work[0].data
         text = markdown(arguments.protocol, found, work, clip=arguments.clip, data=data)
-        with replacing(folder / "table.md") as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(folder / "table.md", text)
         write_json(folder / "table.json", {"protocol": arguments.protocol, "rows": found})
         print(progress(found))
         print(f"saved in {folder}: runs, table.json, table.md")

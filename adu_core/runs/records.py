@@ -14,7 +14,7 @@ from adu_core.runs.spec import Spec
 
 NAN = float("nan")
 #: JSON files that lie beside records and are none.
-COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json"})
+COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json", "audit.json"})
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:

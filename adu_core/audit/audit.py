@@ -1,0 +1,207 @@
+"""All parts of an audit in one record, its scores, and what a user requires of them."""
+
+from __future__ import annotations
+
+import operator
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from adu_core.audit.disguises import disguises
+from adu_core.audit.effects import between, effects
+from adu_core.audit.materials import Materials
+from adu_core.audit.membership import membership
+from adu_core.audit.ranks import ranks
+from adu_core.audit.recovery import FINAL, recovery
+from adu_core.audit.relearning import relearning
+from adu_core.audit.words import other_classes, retrieval, words
+from adu_core.measure.evaluate import evaluate
+from adu_core.provenance import provenance, reset_peak_memory
+
+SCHEMA = 1
+
+#: What can be required, and what it says; all in percent but the cosine.
+SCORES: Mapping[str, str] = {
+    "mem": "accuracy on what is kept",
+    "for": "error on what is forgotten",
+    "h": "harmonic mean of the two",
+    "selectivity": "Mem + For - 100",
+    "probe": "forgotten pictures read rightly from the features, most pictures, best reader",
+    "inside": "the same from any place inside of the model",
+    "relearned": "right on the forgotten after training on it, most pictures, the easiest way",
+    "first3": "forgotten pictures whose class is among the first three",
+    "words": "right on the forgotten when asked in the best other words",
+    "disguised": "right on the forgotten in the best disguise",
+    "captioned": "forgotten pictures whose nearest caption names their class",
+    "held_out_mem": "accuracy on what is kept of classes never met",
+    "held_out_for": "error on what is forgotten of classes never met",
+    "ece": "calibration error on what is kept",
+    "cosine": "mean cosine with the frozen features, of what is kept, from -1 to 1",
+    "membership": "how well used pictures are told from unused ones; 50 is chance",
+}
+
+PARTS: Mapping[str, Callable[[Materials], Any]] = {
+    "ranks": ranks,
+    "words": words,
+    "other_classes": other_classes,
+    "retrieval": retrieval,
+    "effects": effects,
+    "between": between,
+    "disguises": disguises,
+    "membership": membership,
+    "recovery": recovery,
+    "relearning": relearning,
+}
+
+
+def audit(
+    materials: Materials,
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> dict[str, Any]:
+    """The record of an audit; everything that ``adu_core.audit`` measures, and ``scores``.
+
+    about: what the record should say of the pictures besides; ``progress`` wraps the parts' names
+    """
+    started, model = time.perf_counter(), materials.model
+    reset_peak_memory(model.clip.device)
+    result, _ = evaluate(
+        model, materials.test, model.target, entangled=False, features=materials.features[1]
+    )
+    before, _ = evaluate(
+        materials.frozen,
+        materials.test,
+        model.target,
+        entangled=False,
+        features=materials.features[0],
+    )
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "method": model.method.as_dict(),
+        "forget": model.target.as_dict(),
+        "clip": {
+            "name": model.clip.name,
+            "pretrained": model.clip.pretrained or None,
+            "fingerprint": model.clip.fingerprint,
+        },
+        "reference": None if materials.reference is None else materials.reference.fingerprint,
+        "classes": list(model.class_names),
+        "domains": list(model.domain_names),
+        "pictures": {
+            "test": len(materials.test),
+            "test_fingerprint": materials.test.fingerprint(),
+            "attack": len(materials.attack),
+            "chance": 100 / len(model.class_names),
+            **(about or {}),
+        },
+        "accuracy": {"frozen": before, "model": result},
+    }
+    for name in progress(PARTS):
+        record[name] = PARTS[name](materials)
+    record["undo"] = undo(record, model.method.undo)
+    record["scores"] = scores(record)
+    record["provenance"] = provenance(model.clip.device, started)
+    return record
+
+
+def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
+    """The one number for each name of ``SCORES``; None where it could not be measured."""
+    recovered, relearned = record["recovery"]["model"], record["relearning"]
+    other, member = record["other_classes"], record["membership"]
+
+    def read(place: str) -> float:
+        return max(float(accuracies[-1]) for accuracies in recovered[place].values())
+
+    told = [max(auc, 100 - auc) for auc in member.values() if auc is not None]
+    curves = [relearned[way] for way in ("parts", "weights") if relearned[way]]
+    return {
+        **record["accuracy"]["model"]["metrics"],
+        "probe": read(FINAL),
+        "inside": max(read(place) for place in recovered),
+        "relearned": max(curve[-1] for curve in curves),
+        "first3": record["ranks"]["model"]["among_first"].get("3"),
+        "words": max(each["model"] for each in record["words"].values()),
+        "disguised": max(
+            each["model"] for what, each in record["disguises"].items() if what != "none"
+        ),
+        "captioned": record["retrieval"]["model"]["picture_to_caption"],
+        "held_out_mem": None if other is None else other["model"]["kept"],
+        "held_out_for": None if other is None else 100 - other["model"]["forgotten"],
+        "ece": record["effects"]["model"]["ece"],
+        "cosine": record["effects"]["cosine"],
+        "membership": max(told) if told else None,
+    }
+
+
+def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
+    """Who can bring it back: holder, what they do, and what they then have right, in percent.
+
+    Every row was tried. Taking the parts off gives the frozen CLIP, whose weights are public.
+    """
+    shots = record["recovery"]["shots"]
+    model, relearned = record["recovery"]["model"], record["relearning"]
+    words_, disguised = record["words"], record["disguises"]
+    best_words = max(words_, key=lambda form: words_[form]["model"])
+    best_disguise = max(
+        (what for what in disguised if what != "none"), key=lambda what: disguised[what]["model"]
+    )
+    place = max(model, key=lambda name: model[name]["probe"][-1])
+    wrong = record["accuracy"]["model"]["metrics"]["for"]
+    frozen = record["accuracy"]["frozen"]["metrics"]["for"]
+
+    def row(holder: str, does: str, right: float) -> dict[str, Any]:
+        return {"holder": holder, "does": does, "right": right}
+
+    few, most = f"{shots[0]} picture a class", f"{shots[-1]} pictures a class"
+    rows = [
+        row("answers", "asks", 100 - wrong),
+        row("answers", f"asks in other words: {best_words!r}", words_[best_words]["model"]),
+        row("answers", f"disguises pictures: {best_disguise}", disguised[best_disguise]["model"]),
+        row("features", f"prototypes of {few}", model[FINAL]["prototypes"][0]),
+        row("features", f"a linear probe on {most}", model[FINAL]["probe"][-1]),
+        row("weights", f"a probe at {place}, {most}", model[place]["probe"][-1]),
+    ]
+    for way, what in (("parts", "the learned parts"), ("weights", "all weights")):
+        if relearned[way]:
+            trained = f"{relearned['shots'][-1]} pictures a class"
+            rows.append(row("weights", f"trains {what} on {trained}", relearned[way][-1]))
+    rows.append(row("weights", parts_off, 100 - frozen))
+    return rows
+
+
+class Requirement(NamedTuple):
+    """A score, a comparison, and a number: ``for>=70``."""
+
+    score: str
+    sign: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.score}{self.sign}{self.value:g}"
+
+
+_COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+
+
+def requirement(text: str) -> Requirement:
+    """Read ``for>=70``; a ``ValueError`` says what is wrong."""
+    found = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*", text)
+    if not found:
+        raise ValueError(f"{text!r} is none: say a score, >= or <=, and a number, as in for>=70")
+    score, sign, value = found.groups()
+    if score not in SCORES:
+        raise ValueError(f"{text!r}: no score {score!r}; there are {', '.join(SCORES)}")
+    return Requirement(score, sign, float(value))
+
+
+def failed(
+    requirements: Iterable[Requirement], found: Mapping[str, float | None]
+) -> list[tuple[Requirement, float | None]]:
+    """Those that the scores do not meet, with the score; one that was not measured is not met."""
+    missed = []
+    for each in requirements:
+        score = found[each.score]
+        if score is None or not _COMPARE[each.sign](score, each.value):
+            missed.append((each, score))
+    return missed

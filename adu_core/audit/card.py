@@ -1,0 +1,156 @@
+"""An audit as a model card: what is forgotten, how far, and what nobody should promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adu_core.audit.audit import SCORES
+from adu_core.data.target import Target
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """Markdown from the record of an audit."""
+    target = Target.from_dict(record["forget"], "the audit")
+    pictures, found = record["pictures"], record["scores"]
+    method, settings = record["method"]["name"], record["method"]["settings"]
+    chance = pictures["chance"]
+    lines = [
+        f"# {method}: {record['clip']['name']} without {target}",
+        "",
+        f"`adu audit` measured this on {pictures['test']} test pictures of "
+        f"{len(record['classes'])} classes in {len(record['domains'])} domains "
+        f"({pictures.get('data', 'pictures')}). All numbers are percent. Guessing would be right "
+        f"in {chance:.1f}.",
+        "",
+        "## What it does",
+        "",
+        "| domain | before | after |",
+        "|---|---:|---:|",
+        *_domains(record),
+        "",
+        f"Mem is {found['mem']:.1f} and For {found['for']:.1f}, so H is {found['h']:.1f} and the "
+        f"selectivity {found['selectivity']:.1f}.",
+        "",
+        "## Is it gone?",
+        "",
+        "Who brings back how much of what should be forgotten; each line was tried.",
+        "",
+        "| who holds | does | right |",
+        "|---|---|---:|",
+        *(f"| {row['holder']} | {row['does']} | {row['right']:.1f} |" for row in record["undo"]),
+        "",
+        *_reference(record),
+        "## What it costs",
+        "",
+        *_costs(record),
+        "",
+        "## What it cannot promise",
+        "",
+        *(f"- {line}" for line in cannot(record)),
+        "",
+        "## Scores",
+        "",
+        "| score | | |",
+        "|---|---:|---|",
+        *(
+            f"| `{name}` | {'not measured' if found[name] is None else _number(name, found[name])} "
+            f"| {SCORES[name]} |"
+            for name in SCORES
+        ),
+        "",
+        "## How it was made",
+        "",
+        f"Method `{method}` with "
+        + (", ".join(f"{key} {value}" for key, value in settings.items()) or "no settings")
+        + f". CLIP `{record['clip']['name']}`, fingerprint {record['clip']['fingerprint']}. "
+        f"Audited in {record['provenance']['seconds']:.0f} s on {record['provenance']['device']}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.3f}" if name == "cosine" else f"{value:.1f}"
+
+
+def _domains(record: Mapping[str, Any]) -> list[str]:
+    before, after = record["accuracy"]["frozen"], record["accuracy"]["model"]
+    rows = []
+    for side, said in (("kept", ""), ("forgotten", " (forget)")):
+        rows += [
+            f"| {name}{said} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
+            for name in after[side]
+        ]
+    return rows
+
+
+def _reference(record: Mapping[str, Any]) -> list[str]:
+    curves = record["relearning"]
+    if curves["reference"] is None:
+        return []
+    shots, place = curves["shots"], "feature"
+    probe = record["recovery"]["reference"][place]["probe"][-1]
+    return [
+        f"A CLIP that never saw it has {curves['reference'][0]:.1f} right, a probe on its features "
+        f"{probe:.1f}; trained on {shots[-1]} pictures a class it has "
+        f"{curves['reference'][-1]:.1f}. Less than that, no model without the knowledge can hide.",
+        "",
+    ]
+
+
+def _costs(record: Mapping[str, Any]) -> list[str]:
+    effects, lines = record["effects"], []
+    for name, before in effects["frozen"]["accuracy"].items():
+        after = effects["model"]["accuracy"][name]
+        lines.append(f"- {name}: {before:.1f} → {after:.1f}")
+    lines.append(
+        f"- calibration error: {effects['frozen']['ece']:.1f} → {effects['model']['ece']:.1f}"
+    )
+    lines.append(
+        f"- {effects['unchanged']:.1f} of the answers are the frozen CLIP's; the features' mean "
+        f"cosine with its own is {effects['cosine']:.3f}"
+    )
+    other = record["other_classes"]
+    if other is not None:
+        lines.append(
+            f"- classes it never met: kept {other['frozen']['kept']:.1f} → "
+            f"{other['model']['kept']:.1f}, forgotten {other['frozen']['forgotten']:.1f} → "
+            f"{other['model']['forgotten']:.1f}"
+        )
+    return lines
+
+
+def cannot(record: Mapping[str, Any]) -> list[str]:
+    """What the numbers speak against promising, a sentence each."""
+    found, chance = record["scores"], record["pictures"]["chance"]
+    asked = 100 - found["for"]
+    best = max(row["right"] for row in record["undo"] if row["holder"] == "weights")
+    told = [
+        f"That the knowledge is gone: who holds the weights gets {best:.1f} right.",
+    ]
+    if found["inside"] > 2 * chance:
+        told.append(
+            f"That features are safe to hand out: they are read rightly in {found['probe']:.1f} "
+            f"of the cases, and inside of the model in {found['inside']:.1f}."
+        )
+    if found["disguised"] > asked + 5:
+        what = max(
+            (name for name in record["disguises"] if name != "none"),
+            key=lambda name: record["disguises"][name]["model"],
+        )
+        told.append(
+            f"That disguised pictures stay unknown: with the disguise {what!r}, "
+            f"{found['disguised']:.1f} are right, against {asked:.1f} without."
+        )
+    if asked > 2 * chance:
+        told.append(
+            f"That an answer is no better than a guess: {asked:.1f} are right, guessing gives "
+            f"{chance:.1f}."
+        )
+    if found["membership"] is not None and found["membership"] > 60:
+        told.append(
+            "That nobody can tell which pictures it was made with: they are told from others "
+            f"with an AUC of {found['membership']:.0f}."
+        )
+    return told

@@ -1,0 +1,104 @@
+"""What an audit has at hand: the model, the frozen CLIP, and pictures for each question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.data.dataset import DomainDataset
+from adu_core.measure.accuracy import image_features
+from adu_core.methods.base import Model, Task
+from adu_core.methods.zero_shot import ZeroShot
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything is of the model's classes and domains, in their order, but ``held_out``.
+
+    used:      the shots that the model was made with
+    unused:    pictures of the same kind that it never met, the validation pictures
+    test:      what is measured on; nobody attacks with them
+    stolen:    an attacker's pictures, labelled, some for each class and domain
+    held_out:  test pictures of other classes, or None
+    reference: a CLIP that never saw what is to be forgotten, or None
+    drawn:     whether all these are pictures of the drawn world, whose styles can be moved
+    """
+
+    model: Model
+    used: DomainDataset
+    unused: DomainDataset
+    test: DomainDataset
+    stolen: DomainDataset
+    held_out: DomainDataset | None = None
+    reference: FrozenCLIP | None = None
+    drawn: bool = False
+
+    @property
+    def clip(self) -> FrozenCLIP:
+        """The frozen CLIP."""
+        return self.model.clip
+
+    @cached_property
+    def frozen(self) -> Model:
+        """The frozen CLIP as a model, before unlearning."""
+        return zero_shot(self.model, self.clip)
+
+    @cached_property
+    def exact(self) -> Model | None:
+        """The reference as a model."""
+        return None if self.reference is None else zero_shot(self.model, self.reference)
+
+    @cached_property
+    def gone(self) -> Tensor:
+        """(N,) bool over ``test``: what should be forgotten."""
+        return self.model.target.mask(self.test).cpu()
+
+    @cached_property
+    def forgotten(self) -> DomainDataset:
+        """The test pictures that should be forgotten."""
+        return self.test.subset(self.gone)
+
+    @cached_property
+    def kept(self) -> DomainDataset:
+        """The test pictures that should not."""
+        return self.test.subset(~self.gone)
+
+    @cached_property
+    def attack(self) -> DomainDataset:
+        """The attacker's pictures of what should be forgotten."""
+        return self.stolen.subset(self.model.target.mask(self.stolen).cpu())
+
+    @cached_property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Features of ``test`` by the frozen CLIP and by the model, (N, feature_size) each."""
+        return (
+            image_features(self.frozen, self.test.pictures).cpu(),
+            image_features(self.model, self.test.pictures).cpu(),
+        )
+
+
+def zero_shot(model: Model, clip: FrozenCLIP) -> Model:
+    """A CLIP as a model of the same names and target."""
+    task = Task.of_names(clip, model.class_names, model.domain_names, model.target)
+    return ZeroShot().fit(task)
+
+
+@torch.no_grad()
+def answers(model: Model, features: Tensor, class_names: tuple[str, ...]) -> Tensor:
+    """The class that a model names for each of its features: (N, feature_size) → (N,) int64."""
+    return model.logits(features.to(model.clip.device), class_names).argmax(dim=1).cpu()
+
+
+def percent(right: Tensor) -> float:
+    """The share that is true, in percent; NaN of nothing."""
+    return 100 * right.double().mean().item()
+
+
+def right(model: Model, dataset: DomainDataset) -> float:
+    """How many pictures a model answers rightly, in percent."""
+    features = image_features(model, dataset.pictures)
+    return percent(answers(model, features, dataset.class_names) == dataset.labels.cpu())

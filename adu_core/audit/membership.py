@@ -1,0 +1,48 @@
+"""Can an attacker tell which pictures a model was unlearned with?"""
+
+from __future__ import annotations
+
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from adu_core.audit.materials import Materials
+from adu_core.data.dataset import DomainDataset
+from adu_core.measure.accuracy import image_features
+from adu_core.methods.base import Model
+
+
+def membership(materials: Materials) -> dict[str, float | None]:
+    """How well used pictures are told from unused ones of the same kind, as an AUC in percent.
+
+    The attacker has the labels and both models, and looks at how the log-probability of the true
+    class changed from the frozen CLIP to the model. 50 is chance, 0 and 100 are certainty; kept
+    and forgotten side each by themselves, None where a side has no picture.
+    """
+    changes = []
+    for dataset in (materials.used, materials.unused):
+        before, after = (
+            _log_probability(model, dataset) for model in (materials.frozen, materials.model)
+        )
+        changes.append((after - before, materials.model.target.mask(dataset).cpu()))
+    (used, used_gone), (unused, unused_gone) = changes
+    return {
+        "kept": auc(used[~used_gone], unused[~unused_gone]),
+        "forgotten": auc(used[used_gone], unused[unused_gone]),
+    }
+
+
+@torch.no_grad()
+def _log_probability(model: Model, dataset: DomainDataset) -> Tensor:
+    """Of the true class: (N,), in nats, on the CPU."""
+    logits = model.logits(image_features(model, dataset.pictures), model.class_names)
+    logs = logits.float().log_softmax(dim=1).cpu()
+    return logs.gather(1, dataset.labels.cpu()[:, None]).squeeze(1)
+
+
+def auc(members: Tensor, others: Tensor) -> float | None:
+    """How often a member's value is above another's, in percent; ties count half."""
+    if len(members) == 0 or len(others) == 0:
+        return None
+    values = torch.cat([members, others]).double().numpy()
+    return 100 * float(roc_auc_score([1] * len(members) + [0] * len(others), values))

@@ -1,0 +1,50 @@
+"""Where the true class stands among the answers, and how sure they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adu_core.audit.materials import Materials, percent
+from adu_core.methods.base import Model
+
+#: A distribution whose entropy is so near to the highest counts as flat.
+FLAT = 0.99
+
+
+def ranks(materials: Materials) -> dict[str, Any]:
+    """Of the forgotten test pictures, by the frozen CLIP and by the model; in percent.
+
+    among_first: the true class is the first, among the first three, among the first five
+    ranks:       how often it has rank 1, 2, … C
+    entropy:     of the answers, in percent of the highest; confidence: mean highest probability
+    flat:        answers that are as good as flat; right_though_flat: of those, how many are right
+    """
+    found = {"guessing": 100 / len(materials.test.class_names)}
+    both = zip(("frozen", "model"), materials.features, strict=True)
+    models = {"frozen": materials.frozen, "model": materials.model}
+    return found | {
+        who: _of(models[who], features[materials.gone], materials.forgotten.labels)
+        for who, features in both
+    }
+
+
+@torch.no_grad()
+def _of(model: Model, features: Tensor, labels: Tensor) -> dict[str, Any]:
+    logits = model.logits(features.to(model.clip.device), model.class_names).float().cpu()
+    logs = logits.log_softmax(dim=1)
+    count = logits.shape[1]
+    rank = (logits > logits.gather(1, labels[:, None])).sum(dim=1)
+    entropy = -(logs.exp() * logs).sum(dim=1) / math.log(count)
+    flat = entropy > FLAT
+    return {
+        "among_first": {str(k): percent(rank < k) for k in (1, 3, 5) if k <= count},
+        "ranks": (100 * torch.bincount(rank, minlength=count) / len(rank)).tolist(),
+        "entropy": 100 * entropy.mean().item(),
+        "confidence": 100 * logs.max(dim=1).values.exp().mean().item(),
+        "flat": percent(flat),
+        "right_though_flat": percent(rank[flat] == 0) if bool(flat.any()) else None,
+    }

@@ -1,0 +1,131 @@
+"""What a holder of features can read back: nearest prototypes and a linear probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from adu_core.audit.materials import Materials, percent
+from adu_core.clip.frozen import Trace
+from adu_core.data.dataset import DomainDataset
+from adu_core.methods.base import Model
+
+#: Pictures of each class that an attacker has.
+SHOTS = (1, 2, 4, 8, 16)
+#: So many draws are averaged where an attacker has fewer pictures than there are.
+DRAWS = 3
+FINAL = "feature"
+
+
+@torch.no_grad()
+def places(model: Model, pictures: Tensor, batch_size: int = 128) -> dict[str, Tensor]:
+    """What can be read at each place of a model's forward pass, on the CPU.
+
+    "block 1" and so on: the first token and the mean over the picture's own tokens, (N, 2 · width);
+    "feature": (N, feature_size).
+    """
+    clip, found = model.clip, dict[str, list[Tensor]]()
+    own = clip.tower.own
+    for batch in pictures.split(batch_size):
+        trace = Trace()
+        features = model.features(batch, trace)
+        for number, tokens in enumerate(trace.tokens[:-1]):  # the last one's are the feature
+            seen = tokens[:, :own].float()
+            both = torch.cat([seen[:, 0], seen.mean(dim=1)], dim=1)
+            found.setdefault(f"block {number + 1}", []).append(both.cpu())
+        found.setdefault(FINAL, []).append(features.float().cpu())
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def recovery(materials: Materials, shots: Sequence[int] = SHOTS, seed: int = 0) -> dict[str, Any]:
+    """Accuracy in percent on what should be forgotten, by place and number of pictures a class.
+
+    Of the model, of the frozen CLIP (the same places without the method's parts), and of the
+    reference, if there is one. An attacker has at most as many pictures as there are.
+    """
+    attack, test = materials.attack, materials.forgotten
+    most = int(_counts(attack).min())
+    tried = [count for count in shots if count <= most] or [most]
+    found: dict[str, Any] = {"shots": tried}
+    for who, model in (
+        ("model", materials.model),
+        ("frozen", materials.frozen),
+        ("reference", materials.exact),
+    ):
+        if model is None:
+            continue
+        known, asked = places(model, attack.pictures), places(model, test.pictures)
+        found[who] = {
+            place: {
+                how: [
+                    _accuracy(how, known[place], asked[place], attack, test, count, seed)
+                    for count in tried
+                ]
+                for how in ("prototypes", "probe")
+            }
+            for place in known
+        }
+    return found
+
+
+def _counts(dataset: DomainDataset) -> Tensor:
+    """How many pictures each class has that has any: (C',)."""
+    counts = torch.bincount(dataset.labels, minlength=len(dataset.class_names))
+    return counts[counts > 0]
+
+
+def few(dataset: DomainDataset, count: int, seed: int) -> Tensor:
+    """Places of ``count`` pictures of each class, drawn by ``seed``."""
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    labels = dataset.labels[order]
+    rank = torch.zeros(len(order), dtype=torch.int64)
+    for label in labels.unique():
+        mine = labels == label
+        rank[mine] = torch.arange(int(mine.sum()))
+    return order[rank < count].sort().values
+
+
+def _accuracy(
+    how: str,
+    known: Tensor,
+    asked: Tensor,
+    attack: DomainDataset,
+    test: DomainDataset,
+    count: int,
+    seed: int,
+) -> float:
+    draws = min(DRAWS, max(1, int(_counts(attack).min()) // count))
+    found = []
+    for draw in range(draws):
+        index = few(attack, count, seed * DRAWS + draw)
+        named = (prototypes if how == "prototypes" else probe)(
+            known[index], attack.labels[index], asked
+        )
+        found.append(percent(named == test.labels))
+    return sum(found) / len(found)
+
+
+def prototypes(known: Tensor, labels: Tensor, asked: Tensor) -> Tensor:
+    """The class whose mean is nearest by cosine: (n, F), (n,), (N, F) → (N,) int64."""
+    classes = labels.unique()
+    centred = known.mean(dim=0)
+    means = torch.stack([known[labels == c].mean(dim=0) for c in classes]) - centred
+    cosines = F.normalize(asked - centred, dim=1) @ F.normalize(means, dim=1).T
+    nearest: Tensor = classes[cosines.argmax(dim=1)]
+    return nearest
+
+
+def probe(known: Tensor, labels: Tensor, asked: Tensor) -> Tensor:
+    """What a logistic regression on standardised features names: (n, F), (n,), (N, F) → (N,)."""
+    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    regression.fit(known.double().numpy(), labels.numpy())
+    named = regression.predict(asked.double().numpy())
+    return torch.from_numpy(np.asarray(named)).long()

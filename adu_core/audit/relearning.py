@@ -1,0 +1,122 @@
+"""How fast the forgotten comes back when somebody trains on a few pictures of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from adu_core.audit.materials import Materials, right
+from adu_core.audit.recovery import few
+from adu_core.data.dataset import DomainDataset
+from adu_core.methods.base import Model
+from adu_core.methods.edited import EditedCLIP
+from adu_core.train import losses
+from adu_core.train.loop import Batch, Loop, Steps, train
+
+#: Pictures of each class that an attacker trains on.
+SHOTS = (1, 4, 16)
+#: Steps of AdamW, and the highest rates of the method's learned parts and of all weights [choice].
+STEPS, BATCH, PARTS_RATE, WEIGHTS_RATE = 40, 32, 0.01, 3e-4
+
+
+class Loss(NamedTuple):
+    """Cross-entropy to the class, in nats."""
+
+    total: Tensor
+
+
+def relearning(
+    materials: Materials, shots: Sequence[int] = SHOTS, steps: int = STEPS, seed: int = 0
+) -> dict[str, Any]:
+    """Accuracy in percent on what should be forgotten, before and after training on it.
+
+    shots: 0 and the numbers of pictures a class; then for each way an accuracy for each of them,
+    and under ``area`` their mean:
+
+    - ``parts``: the method's own learned parts learn on; None where it has none that can
+    - ``weights``: those, and all weights of the vision tower
+    - ``reference``: all weights of a CLIP that never saw what is to be forgotten. A model that
+      comes back faster than this one still had something
+    """
+    attack = materials.attack
+    most = int(torch.bincount(attack.labels)[attack.labels.unique()].min())
+    tried = [count for count in shots if count <= most] or [most]
+    found: dict[str, Any] = {"shots": [0, *tried]}
+    for way, model in (
+        ("parts", materials.model if _parts(materials.model) else None),
+        ("weights", materials.model),
+        ("reference", materials.exact),
+    ):
+        if model is None:
+            found[way] = None
+            continue
+        curve = [right(model, materials.forgotten)]
+        for count in tried:
+            pictures = attack.subset(few(attack, count, seed))
+            taught = relearned(model, pictures, steps, seed, whole=way != "parts")
+            curve.append(right(taught, materials.forgotten))
+        found[way] = curve
+    found["area"] = {
+        way: None if found[way] is None else sum(found[way][1:]) / len(tried)
+        for way in ("parts", "weights", "reference")
+    }
+    return found
+
+
+def _parts(model: Model) -> list[nn.Parameter]:
+    return list(model.parameters())
+
+
+def _tower(model: Model) -> nn.Module:
+    clip = model.edited if isinstance(model, EditedCLIP) else model.clip
+    tower: nn.Module = clip.model.visual
+    return tower
+
+
+def relearned(
+    model: Model, pictures: DomainDataset, steps: int, seed: int, *, whole: bool
+) -> Model:
+    """A copy of a model, trained to name the classes of ``pictures``; the model stays as it is.
+
+    whole: all weights of the vision tower learn as well, and not the method's parts alone
+    """
+    taught = deepcopy(model)
+    groups: list[dict[str, Any]] = []
+    inside: set[int] = set()
+    if whole:
+        tower = list(_tower(taught).requires_grad_(True).parameters())
+        inside = {id(weight) for weight in tower}
+        groups.append({"params": tower, "scale": WEIGHTS_RATE / PARTS_RATE})
+    own = [weight for weight in _parts(taught) if id(weight) not in inside]
+    if own:
+        groups.append({"params": own})
+    batches = math.ceil(len(pictures) / BATCH)
+    settings = Steps(
+        epochs=math.ceil(steps / batches),
+        batch_size=BATCH,
+        balanced=False,
+        learning_rate=PARTS_RATE,
+        crop=0.8,
+    )
+
+    def loss(batch: Batch) -> Loss:
+        logits = taught.logits(taught.features(batch.pictures))
+        return Loss(losses.memorize(logits, batch.labels, torch.ones_like(batch.forgotten)))
+
+    train(
+        taught,
+        pictures,
+        torch.ones(len(pictures), dtype=torch.bool),
+        settings,
+        loss,
+        torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0),
+        seed=seed,
+        run=Loop(progress=False),
+        about={"attack": "relearning"},
+    )
+    return taught.eval()

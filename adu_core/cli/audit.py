@@ -1,0 +1,112 @@
+"""Ask whether it is forgotten.
+
+Attack a model that `adu run --save` kept, question it, and look at what it should have kept: what
+can be read from its features, how fast it learns again, what other words, other classes and
+disguised pictures bring back, what it cost, and who can undo it. Writes audit.json, MODEL_CARD.md
+and audit.png beside the model, or where --save says.
+
+With --require, the exit status is 1 if a score is not met, and the line says which: a deployment
+can be guarded by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from adu_core.cli import options
+from adu_core.clip.named import clip_from
+from adu_core.device import check_device
+
+SUMMARY = "is it forgotten? attack a model that adu run --save kept"
+EXAMPLES = """\
+examples:
+  adu run --save runs/first && adu audit runs/first
+  adu audit runs/first --require "for>=70" --require "probe<=40"
+  adu audit runs/pacs --reference clips/without_sketch.safetensors --device cuda
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    add = command.add_argument
+    add("adapter", metavar="DIR", help="of `adu run --save`")
+    add("--clip", metavar="CLIP", help="if it is not where the adapter says")
+    add(
+        "--reference",
+        metavar="CLIP",
+        help="a CLIP that never saw what is forgotten: `adu pretrain --without DOMAIN` makes one",
+    )
+    add("--data", metavar="world|KIND:PLACE", help="the pictures, if not those of the run")
+    add("--mix", type=options.mix, help="overlap of the world's domains, if not the run's")
+    add("--limit", type=options.count(1), help="measure on so many per class and domain")
+    add(
+        "--stolen",
+        type=options.count(1),
+        default=16,
+        help="labelled pictures of each class in each domain that an attacker has (16)",
+    )
+    add(
+        "--require",
+        action="append",
+        default=[],
+        metavar="SCORE>=NUMBER",
+        help="end with 1 if a score is not met; scores: see the model card",
+    )
+    add("--save", metavar="DIR", help="where the record, the card and the figure go")
+    add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+
+
+def do(arguments: argparse.Namespace) -> int:
+    """Check everything, audit, print, keep; 1 if a requirement is not met."""
+    folder = Path(arguments.save or arguments.adapter)
+    options.check_writable(folder, "--save", folder=True)
+
+    from tqdm import tqdm
+
+    from adu_core.audit.audit import SCORES, audit, failed, requirement
+    from adu_core.audit.card import card
+    from adu_core.audit.gather import Asked, check, gather, run_of
+    from adu_core.files import write_json, write_text
+
+    requirements = [requirement(text) for text in arguments.require]
+    check_device(arguments.device)
+    spec = run_of(arguments.adapter)
+    known: dict[str, Any] = {}
+    if spec is not None:
+        known = {key: getattr(spec, key) for key in ("data", "mix", "limit", "shots", "seed")}
+    for key in ("data", "mix", "limit"):
+        if getattr(arguments, key) is not None:
+            known[key] = getattr(arguments, key)
+    asked = Asked(
+        Path(arguments.adapter),
+        clip=clip_from(arguments.clip) if arguments.clip else None,
+        reference=clip_from(arguments.reference) if arguments.reference else None,
+        **known,
+        stolen=arguments.stolen,
+        device=arguments.device,
+    )
+    check(asked)
+    record = audit(
+        gather(asked), asked.as_dict(), lambda parts: tqdm(parts, "auditing", leave=False)
+    )
+    write_json(folder / "audit.json", record)
+    write_text(folder / "MODEL_CARD.md", card(record))
+
+    from adu_core.show.audit_figure import audit_figure  # late: drawing takes seconds to import
+    from adu_core.show.figures import save
+
+    save(audit_figure(record), folder / "audit.png")
+    for row in record["undo"]:
+        print(f"{row['right']:>6.1f} %  {row['holder']}: {row['does']}")
+    print()
+    for name, what in SCORES.items():
+        score = record["scores"][name]
+        print(f"{'-' if score is None else f'{score:.1f}':>8}  {name}: {what}")
+    print(f"\nsaved in {folder}: audit.json, audit.png, MODEL_CARD.md")
+    missed = failed(requirements, record["scores"])
+    for wanted, score in missed:
+        measured = "not measured" if score is None else f"{score:.1f}"
+        print(f"not met: {wanted}, but {wanted.score} is {measured}")
+    return 1 if missed else 0

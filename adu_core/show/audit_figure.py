@@ -1,0 +1,142 @@
+"""An audit on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from adu_core.data.target import Target
+from adu_core.show.figures import style
+
+#: What each model is drawn in.
+COLOURS = {"frozen": "#949494", "model": "#0173b2", "reference": "#029e73"}
+NAMES = {"frozen": "before", "model": "after", "reference": "never knew it"}
+
+
+def audit_figure(record: Mapping[str, Any]) -> Figure:
+    """Six panels of one audit: domains, ranks, features, relearning, ways between, disguises."""
+    style()
+    figure, panels = plt.subplots(2, 3, figsize=(13, 7.4))
+    drawn = (_domains, _ranks, _recovery, _relearning, _between, _disguises)
+    for axes, draw in zip(panels.flat, drawn, strict=True):
+        draw(axes, record)
+    target = Target.from_dict(record["forget"], "the audit")
+    figure.suptitle(f"{record['method']['name']}, forget {target}: is it forgotten?")
+    return figure
+
+
+def _chance(axes: Axes, record: Mapping[str, Any]) -> None:
+    axes.axhline(record["pictures"]["chance"], color="#555555", linewidth=0.8, linestyle=":")
+
+
+def _domains(axes: Axes, record: Mapping[str, Any]) -> None:
+    after, before = record["accuracy"]["model"], record["accuracy"]["frozen"]
+    names = [(name, side) for side in ("kept", "forgotten") for name in after[side]]
+    at = np.arange(len(names))
+    for shift, who, result in ((-0.2, "frozen", before), (0.2, "model", after)):
+        values = [result[side][name] for name, side in names]
+        axes.bar(at + shift, values, 0.4, color=COLOURS[who], label=NAMES[who])
+    labels = [f"{name}\n(forget)" if side == "forgotten" else name for name, side in names]
+    axes.set_xticks(at, labels)
+    _chance(axes, record)
+    axes.set(title="Answers", ylabel="right, %", ylim=(0, 105))
+    axes.legend(loc="lower left")
+
+
+def _ranks(axes: Axes, record: Mapping[str, Any]) -> None:
+    for who in ("frozen", "model"):
+        shares = np.cumsum(record["ranks"][who]["ranks"])
+        ranks = np.arange(1, len(shares) + 1)
+        axes.plot(ranks, shares, color=COLOURS[who], label=NAMES[who])
+    count = len(record["classes"])
+    axes.plot(
+        [1, count], [100 / count, 100], color="#555555", linewidth=0.8, linestyle=":", label="guess"
+    )
+    axes.set(
+        title="Forgotten pictures: where the true class stands",
+        xlabel="rank",
+        ylabel="at this rank or before, %",
+        ylim=(0, 105),
+    )
+    axes.legend(loc="lower right")
+
+
+def _recovery(axes: Axes, record: Mapping[str, Any]) -> None:
+    recovery = record["recovery"]
+    shots = recovery["shots"]
+    for who in ("frozen", "model", "reference"):
+        if who not in recovery:
+            continue
+        axes.plot(
+            shots, recovery[who]["feature"]["probe"], marker="o", color=COLOURS[who],
+            label=f"{NAMES[who]}: its feature",
+        )  # fmt: skip
+    inside = {place: how["probe"] for place, how in recovery["model"].items() if place != "feature"}
+    if inside:
+        best = max(inside, key=lambda place: inside[place][-1])
+        axes.plot(
+            shots, inside[best], marker="o", linestyle="--", color=COLOURS["model"],
+            label=f"{NAMES['model']}: {best}",
+        )  # fmt: skip
+    _shots(axes, shots, record)
+    axes.set(title="Forgotten pictures: read by a linear probe", ylabel="right, %")
+    axes.legend(loc="lower right")
+
+
+def _shots(axes: Axes, shots: list[int], record: Mapping[str, Any]) -> None:
+    _chance(axes, record)
+    axes.set_xscale("symlog", base=2, linthresh=1)
+    axes.set_xticks(shots, [str(count) for count in shots])
+    axes.set(xlabel="pictures of each class that an attacker has", ylim=(0, 105))
+
+
+def _relearning(axes: Axes, record: Mapping[str, Any]) -> None:
+    curves = record["relearning"]
+    for way, who, line in (
+        ("parts", "model", "--"), ("weights", "model", "-"), ("reference", "reference", "-"),
+    ):  # fmt: skip
+        if curves[way] is None:
+            continue
+        what = {"parts": "its parts", "weights": "all weights"}.get(way, "all weights")
+        axes.plot(
+            curves["shots"], curves[way], marker="o", linestyle=line, color=COLOURS[who],
+            label=f"{NAMES[who]}: {what}",
+        )  # fmt: skip
+    _shots(axes, curves["shots"], record)
+    axes.set(title="Forgotten pictures: trained on again", ylabel="right, %")
+    axes.legend(loc="lower right")
+
+
+def _between(axes: Axes, record: Mapping[str, Any]) -> None:
+    axes.set(title="From kept to forgotten styles", xlabel="share of the way", ylabel="right, %")
+    ways = record["between"]
+    if not ways:
+        axes.text(0.5, 0.5, "styles of these pictures\ncannot be moved", ha="center", va="center")
+        axes.set(xlim=(0, 1), ylim=(0, 105))
+        return
+    for number, (name, way) in enumerate(ways.items()):
+        axes.plot(way["strength"], way["model"], marker="o", color=f"C{number}", label=name)
+    frozen = np.mean([way["frozen"] for way in ways.values()], axis=0)
+    strength = next(iter(ways.values()))["strength"]
+    axes.plot(strength, frozen, color=COLOURS["frozen"], label="before, mean")
+    _chance(axes, record)
+    axes.set(ylim=(0, 105))
+    axes.legend(loc="lower left")
+
+
+def _disguises(axes: Axes, record: Mapping[str, Any]) -> None:
+    tried = record["disguises"]
+    order = sorted(tried, key=lambda name: tried[name]["model"])[-12:]
+    at = np.arange(len(order))
+    for shift, who in ((0.2, "frozen"), (-0.2, "model")):
+        values = [tried[name][who] for name in order]
+        axes.barh(at + shift, values, 0.4, color=COLOURS[who], label=NAMES[who])
+    axes.set_yticks(at, order)
+    axes.axvline(record["pictures"]["chance"], color="#555555", linewidth=0.8, linestyle=":")
+    axes.set(title="Forgotten pictures, disguised", xlabel="right, %", xlim=(0, 105))
+    axes.legend(loc="lower right")
