@@ -16,6 +16,7 @@ from adu_core.audit.ranks import ranks
 from adu_core.audit.recovery import FINAL, recovery
 from adu_core.audit.relearning import relearning
 from adu_core.audit.words import other_classes, retrieval, words
+from adu_core.clip.frozen import TEMPLATE
 from adu_core.measure.evaluate import evaluate
 from adu_core.provenance import provenance, reset_peak_memory
 
@@ -121,7 +122,7 @@ def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
         "inside": max(read(place) for place in recovered),
         "relearned": max(curve[-1] for curve in curves),
         "first3": record["ranks"]["model"]["among_first"].get("3"),
-        "words": max(each["model"] for each in record["words"].values()),
+        "words": max(each["model"] for form, each in record["words"].items() if form != TEMPLATE),
         "disguised": max(
             each["model"] for what, each in record["disguises"].items() if what != "none"
         ),
@@ -142,7 +143,9 @@ def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
     shots = record["recovery"]["shots"]
     model, relearned = record["recovery"]["model"], record["relearning"]
     words_, disguised = record["words"], record["disguises"]
-    best_words = max(words_, key=lambda form: words_[form]["model"])
+    best_words = max(
+        (form for form in words_ if form != TEMPLATE), key=lambda form: words_[form]["model"]
+    )
     best_disguise = max(
         (what for what in disguised if what != "none"), key=lambda what: disguised[what]["model"]
     )

@@ -1,0 +1,442 @@
+"""The audit: an attack finds what is there, nothing where nothing is, and harms no model."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from quick import quick
+from torch import Tensor
+
+from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
+from adu_core.audit import audit as audits
+from adu_core.audit.audit import PARTS, SCORES, Requirement, failed, requirement
+from adu_core.audit.card import cannot, card
+from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
+from adu_core.audit.effects import between, calibration_error, effects
+from adu_core.audit.gather import Asked, gather
+from adu_core.audit.materials import Materials
+from adu_core.audit.membership import auc, membership
+from adu_core.audit.ranks import ranks
+from adu_core.audit.recovery import few as draw_few
+from adu_core.audit.recovery import places, probe, prototypes, recovery
+from adu_core.audit.relearning import relearned, relearning
+from adu_core.audit.words import other_classes, retrieval, words
+from adu_core.cli import main
+from adu_core.data.world import HELD_OUT
+from adu_core.files import read_json
+from adu_core.show.audit_figure import audit_figure
+
+GOAL = Target(("sketch",))
+
+
+@pytest.fixture(scope="module")
+def mini() -> FrozenCLIP:
+    return load_clip()
+
+
+def materials(clip: FrozenCLIP, few: Splits, made: Any, target: Target = GOAL) -> Materials:
+    """An audit of a model made from two shots, on the world's own pictures."""
+    model = made.fit(Task(clip, few.shots, target), 0)
+    stolen = world("train", 4, classes=few.shots.class_names, seed=77)
+    held_out = world("test", 2, classes=HELD_OUT[:2])
+    return Materials(model, few.shots, few.validation, few.test, stolen, held_out, drawn=True)
+
+
+@pytest.fixture(scope="module")
+def nothing(mini: FrozenCLIP, few: Splits) -> Materials:
+    """The frozen CLIP, said to have forgotten."""
+    return materials(mini, few, quick("zero-shot"))
+
+
+@pytest.fixture(scope="module")
+def door(mini: FrozenCLIP, few: Splits) -> Materials:
+    """A door that takes every picture for a sketch: nothing goes on behind it."""
+    found = materials(mini, few, quick("door"))
+    assert found.model.classifier is not None
+    found.model.classifier.threshold.fill_(-1.0)
+    return found
+
+
+# Reading features.
+
+
+def planted(noise: float) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(40) % 4
+    return torch.eye(8)[labels] + noise * torch.randn(40, 8, generator=generator), labels
+
+
+@pytest.mark.parametrize("read", [prototypes, probe])
+def test_readers_read_what_is_there_and_nothing_else(read: Any) -> None:
+    features, labels = planted(0.05)
+    assert torch.equal(read(features[:20], labels[:20], features[20:]), labels[20:])
+    blind, _ = planted(0.0)
+    blind[:] = torch.randn(40, 8, generator=torch.Generator().manual_seed(1))
+    hits = (read(blind[:20], labels[:20], blind[20:]) == labels[20:]).float().mean().item()
+    assert hits < 0.7
+
+
+def test_a_class_that_no_picture_shows_is_never_named() -> None:
+    features, labels = planted(0.05)
+    known = labels != 2
+    named = prototypes(features[known], labels[known], features)
+    assert 2 not in named
+
+
+def test_few_takes_as_many_of_each_class(few: Splits) -> None:
+    index = draw_few(few.test, 3, seed=1)
+    counts = torch.bincount(few.test.labels[index])
+    assert counts.tolist() == [3, 3, 3, 3]
+    assert torch.equal(index, draw_few(few.test, 3, seed=1))
+    assert not torch.equal(index, draw_few(few.test, 3, seed=2))
+
+
+def test_places_are_the_models_own_forward_pass(door: Materials) -> None:
+    """Before the door a picture is what it was, behind it all pictures are one."""
+    pictures = door.forgotten.pictures
+    there, before = places(door.model, pictures), places(door.frozen, pictures)
+    assert list(there) == [f"block {n}" for n in range(1, len(door.clip.blocks))] + ["feature"]
+    assert torch.equal(there["block 1"], before["block 1"])
+    stands = door.model.blocks
+    behind = there[f"block {stands + 1}"]
+    assert behind.shape == (len(pictures), 2 * door.clip.width)
+    torch.testing.assert_close(behind, behind[:1].expand_as(behind))
+    assert before[f"block {stands + 1}"].std(dim=0).mean() > 0.01
+
+
+def test_recovery_reads_the_frozen_clip_and_not_what_is_behind_a_door(door: Materials) -> None:
+    found = recovery(door, shots=(1, 2, 4, 400))
+    assert found["shots"] == [1, 2, 4], "an attacker has no more than there are"
+    assert found["frozen"]["feature"]["probe"][-1] > 90
+    assert found["model"]["feature"]["probe"][-1] == 25, "one answer for four classes"
+    assert found["model"]["block 1"] == found["frozen"]["block 1"]
+    assert "reference" not in found
+
+
+# Learning again.
+
+
+def test_relearning_brings_it_back_and_leaves_the_model_alone(
+    mini: FrozenCLIP, few: Splits
+) -> None:
+    found = materials(mini, few, quick("full", forget_weight=10.0, epochs=4, learning_rate=0.05))
+    state = {name: value.clone() for name, value in found.model.state_dict().items()}
+    print_before = mini.model.visual.conv1.weight.clone()
+    curves = relearning(found, shots=(4,), steps=12)
+    assert curves["shots"] == [0, 4]
+    assert curves["parts"][0] == curves["weights"][0]
+    assert max(curves["parts"][1], curves["weights"][1]) > curves["parts"][0]
+    assert curves["area"]["parts"] == curves["parts"][1]
+    assert curves["reference"] is None
+    assert all(torch.equal(found.model.state_dict()[name], value) for name, value in state.items())
+    assert torch.equal(mini.model.visual.conv1.weight, print_before)
+    assert not any(weight.requires_grad for weight in mini.model.parameters())
+
+
+def test_parts_learn_without_the_weights_and_the_weights_with_them(
+    mini: FrozenCLIP, few: Splits
+) -> None:
+    found = materials(mini, few, quick("full"))
+    for whole in (False, True):
+        taught = relearned(found.model, found.attack, 2, 0, whole=whole)
+        weight = taught.clip.model.visual.conv1.weight
+        assert torch.equal(weight, mini.model.visual.conv1.weight) != whole
+        assert not torch.equal(taught.vision.tokens, found.model.vision.tokens)
+
+
+def test_what_was_learned_in_closed_form_has_no_parts_to_train(nothing: Materials) -> None:
+    curves = relearning(nothing, shots=(1,), steps=1)
+    assert curves["parts"] is None
+    assert len(curves["weights"]) == 2
+
+
+def test_the_reference_is_taught_as_the_model_is(
+    mini: FrozenCLIP, tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    found = replace(materials(mini, few, quick("gate")), reference=tiny_clip)
+    curves = relearning(found, shots=(1,), steps=2)
+    assert len(curves["reference"]) == 2
+    assert recovery(found, shots=(1,))["reference"].keys() == {
+        f"block {n}" for n in range(1, len(mini.blocks))
+    } | {"feature"}
+
+
+# Questions.
+
+
+def test_ranks_of_answers_known_by_hand(nothing: Materials) -> None:
+    found = ranks(nothing)
+    assert found["guessing"] == 25
+    assert found["frozen"] == found["model"]
+    assert sum(found["model"]["ranks"]) == pytest.approx(100)
+    assert found["model"]["ranks"][0] == found["model"]["among_first"]["1"]
+    assert found["model"]["among_first"].keys() == {"1", "3"}, "there are four classes"
+    assert found["model"]["flat"] == 0
+    assert found["model"]["right_though_flat"] is None
+
+
+def test_a_flat_answer_may_still_be_right(mini: FrozenCLIP, few: Splits) -> None:
+    """Logits shrunk to nothing keep their order: For stays, the distribution says nothing."""
+    found = materials(mini, few, quick("zero-shot"))
+    sharp = found.model.logits
+    found.model.logits = lambda features, names=None: sharp(features, names) / 1000  # type: ignore[method-assign]
+    flat = ranks(found)["model"]
+    assert flat["flat"] == 100
+    assert flat["entropy"] > 99
+    assert flat["right_though_flat"] == flat["among_first"]["1"] > 90
+
+
+def test_words_classes_and_search_of_an_untouched_model(nothing: Materials) -> None:
+    asked = words(nothing)
+    assert "a sketch of a {}" in asked
+    assert all(each["frozen"] == each["model"] for each in asked.values())
+    met = other_classes(nothing)
+    assert met is not None
+    assert met["frozen"] == met["model"]
+    found = retrieval(nothing)
+    assert found["frozen"] == found["model"]
+    assert found["model"]["caption_to_picture"] > 50
+
+
+def test_search_finds_nothing_behind_a_door(door: Materials) -> None:
+    found = retrieval(door)
+    assert found["frozen"]["picture_to_caption"] > 90
+    assert found["model"]["picture_to_caption"] <= 25
+
+
+def test_a_head_of_its_own_is_not_asked_for_other_classes(mini: FrozenCLIP, few: Splits) -> None:
+    assert other_classes(materials(mini, few, quick("lp++"))) is None
+
+
+# Side effects.
+
+
+def test_the_calibration_error_by_hand() -> None:
+    confidence = torch.tensor([0.95, 0.95, 0.55, 0.55])
+    hits = torch.tensor([True, True, True, False])
+    assert calibration_error(confidence, hits, bins=10) == pytest.approx(100 * (0.1 + 0.1) / 4)
+    assert calibration_error(torch.ones(4), torch.ones(4, dtype=torch.bool)) == 0
+
+
+def test_an_untouched_model_has_no_effects(nothing: Materials) -> None:
+    found = effects(nothing)
+    assert found["cosine"] == pytest.approx(1, abs=1e-5)
+    assert found["unchanged"] == 100
+    assert found["frozen"] == found["model"]
+    assert found["model"]["accuracy"].keys() == {"real", "painting", "clipart"}
+
+
+def test_the_ways_between_styles(door: Materials) -> None:
+    ways = between(door, per_class=1)
+    assert ways is not None
+    assert ways.keys() == {"real → sketch", "painting → sketch", "clipart → sketch"}
+    for way in ways.values():
+        assert len(way["frozen"]) == len(way["model"]) == len(way["strength"])
+        assert set(way["model"]) == {25.0}
+    assert between(replace(door, drawn=False)) is None
+
+
+# Disguises and membership.
+
+
+def test_disguises_keep_shape_and_type() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (3, 3, 20, 20), dtype=torch.uint8, generator=generator)
+    others = torch.randint(60, 90, (5, 3, 20, 20), dtype=torch.uint8, generator=generator)
+    for changed in (smaller(pictures), recoloured(pictures, others), pasted(pictures, others[:3])):
+        assert changed.shape == pictures.shape
+        assert changed.dtype == torch.uint8
+    for channel in range(3):
+        moved = recoloured(pictures, others).float()[:, channel]
+        assert moved.mean().item() == pytest.approx(others.float()[:, channel].mean().item(), abs=1)
+        assert moved.std().item() == pytest.approx(
+            others.float()[:, channel].std().item(), rel=0.05
+        )
+    white, black = torch.full_like(pictures, 255), torch.zeros_like(pictures)
+    assert torch.equal(pasted(white, pictures), pictures), "white lets all through"
+    assert torch.equal(pasted(black, pictures), black), "ink nothing"
+
+
+def test_each_disguise_is_tried_on_both_models(door: Materials) -> None:
+    found = disguises(door, per_class=1)
+    assert {"none", "blurred", "colours of real", "clipart behind"} <= found.keys()
+    assert "sketch 50% to painting" in found
+    assert all(each["model"] == 25 for each in found.values())
+    assert found["none"]["frozen"] > 90
+    undrawn = disguises(replace(door, drawn=False), per_class=1)
+    assert not any("% to" in name for name in undrawn)
+
+
+def test_auc_by_hand() -> None:
+    assert auc(torch.tensor([2.0, 3.0]), torch.tensor([1.0, 0.0])) == 100
+    assert auc(torch.tensor([1.0]), torch.tensor([1.0])) == 50
+    assert auc(torch.tensor([0.0, 2.0]), torch.tensor([1.0])) == 50
+    assert auc(torch.tensor([]), torch.tensor([1.0])) is None
+
+
+def test_an_untouched_model_tells_nothing_of_its_shots(nothing: Materials) -> None:
+    assert membership(nothing) == {"kept": 50, "forgotten": 50}
+
+
+# The whole.
+
+
+@pytest.fixture(scope="module")
+def record(nothing: Materials) -> dict[str, Any]:
+    """Of a model that forgot nothing, so that every attack succeeds; with JSON's own types."""
+    found: dict[str, Any] = json.loads(json.dumps(audits.audit(nothing, {"data": "world"})))
+    return found
+
+
+def test_every_score_is_there_and_says_that_nothing_is_forgotten(record: dict[str, Any]) -> None:
+    assert PARTS.keys() < record.keys()
+    scores = record["scores"]
+    assert scores.keys() == SCORES.keys()
+    assert scores["for"] < 10
+    assert scores["probe"] > 80
+    assert scores["words"] > 90
+    assert scores["held_out_for"] < 20
+    assert scores["membership"] == 50
+    rows = {row["does"]: row["right"] for row in record["undo"]}
+    assert rows["asks"] == pytest.approx(100 - scores["for"])
+    assert rows["nothing to undo"] == pytest.approx(100 - scores["for"])
+
+
+def test_the_card_says_what_cannot_be_promised(record: dict[str, Any]) -> None:
+    text = card(record)
+    assert text.startswith("# zero-shot: mini without sketch")
+    assert all(f"`{name}`" in text for name in SCORES)
+    assert "That an answer is no better than a guess" in text
+    assert "| sketch (forget) |" in text
+    good = json.loads(json.dumps(record))
+    good["scores"] |= {"for": 75.0, "inside": 25.0, "disguised": 26.0, "membership": 50.0}
+    assert len(cannot(good)) == 1, "only that the weights are public is left"
+
+
+def test_a_card_names_the_clip_that_never_knew_it(record: dict[str, Any]) -> None:
+    with_one = json.loads(json.dumps(record))
+    with_one["relearning"]["reference"] = [30.0, 40.0, 50.0]
+    with_one["recovery"]["reference"] = with_one["recovery"]["model"]
+    assert "A CLIP that never saw it has 30.0 right" in card(with_one)
+
+
+def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:
+    figure = audit_figure(record)
+    assert len(figure.axes) == 6
+    assert all(axes.get_title() for axes in figure.axes)
+
+
+def test_requirements() -> None:
+    assert requirement(" for >= 70 ") == Requirement("for", ">=", 70.0)
+    assert str(requirement("probe<40.5")) == "probe<40.5"
+    for wrong, why in (
+        ("for", "say a score"),
+        ("for=70", "say a score"),
+        ("nosuch>=1", "no score 'nosuch'"),
+        ("for>=x", "say a score"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            requirement(wrong)
+    scores = dict.fromkeys(SCORES, 50.0) | {"held_out_for": None}
+    wanted = [requirement(text) for text in ("for>=50", "probe<50", "held_out_for>0", "h>49")]
+    assert failed(wanted, scores) == [(wanted[1], 50.0), (wanted[2], None)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_be_audited(
+    name: str, tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"relearning": lambda m: relearning(m, shots=(1,), steps=1)}
+    quicker = {
+        "recovery": lambda m: recovery(m, shots=(1,)),
+        "between": lambda m: between(m, per_class=1),
+        "disguises": lambda m: disguises(m, per_class=1),
+    }
+    monkeypatch.setattr(audits, "PARTS", {**PARTS, **slow, **quicker})
+    found = audits.audit(materials(tiny_clip, few, quick(name)))
+    for score, value in found["scores"].items():
+        assert value is None or math.isfinite(value), score
+    assert card(found).count("\n| ") > 20
+
+
+# From disk, and from the command line.
+
+
+def saved(clip: FrozenCLIP, few: Splits, folder: Path) -> Path:
+    save_model(quick("gate").fit(Task(clip, few.shots, GOAL), 0), folder)
+    return folder
+
+
+def test_pictures_get_the_adapters_numbers(
+    tiny_clip: FrozenCLIP, picture_folder: Path, tmp_path: Path
+) -> None:
+    """Classes and domains of the same names in another order are the same."""
+    data = world("train", 2, classes=("house", "car"), domains=("sketch", "real", "clipart"))
+    save_model(quick("gate").fit(Task(tiny_clip, data, GOAL), 0), tmp_path)
+    asked = Asked(tmp_path, data=f"folder:{picture_folder}", shots=1, stolen=2)
+    found = gather(asked)
+    assert found.test.class_names == ("house", "car")
+    assert found.test.domain_names == ("sketch", "real", "clipart")
+    assert not found.drawn
+    assert found.held_out is None
+    straight = gather(replace(asked, folder=saved_in_order(tiny_clip, picture_folder, tmp_path)))
+    assert torch.equal(found.test.pictures, straight.test.pictures)
+    names = [
+        [data.class_names[label] for label in data.labels.tolist()]
+        for data in (found.test, straight.test)
+    ]
+    assert names[0] == names[1]
+
+
+def saved_in_order(clip: FrozenCLIP, folder: Path, place: Path) -> Path:
+    from adu_core.data.sources import load_shots
+
+    shots = load_shots(f"folder:{folder}", size=clip.preprocess, shots=2)
+    save_model(quick("gate").fit(Task(clip, shots, GOAL), 0), place / "straight")
+    return place / "straight"
+
+
+def test_other_pictures_than_the_adapters_are_refused(
+    tiny_clip: FrozenCLIP, few: Splits, picture_folder: Path, tmp_path: Path
+) -> None:
+    folder = saved(tiny_clip, few, tmp_path)
+    with pytest.raises(ValueError, match=r"other classes than folder:.* lacks .*fish"):
+        gather(Asked(folder, data=f"folder:{picture_folder}"))
+
+
+def test_the_command(
+    tiny_path: str, picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0 when all is met, 1 when a score is not, 2 for a bad word, and nothing done for that."""
+    words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
+    words += ["--method", "gate", "--set", "copies=2", "--forget", "sketch"]
+    assert main(["run", *words, "--save", str(tmp_path / "saved")]) == 0
+    audit = ["audit", str(tmp_path / "saved"), "--stolen", "2"]
+    assert main([*audit, "--require", "nosuch>=1"]) == 2
+    assert "no score 'nosuch'" in capsys.readouterr().err
+    assert not (tmp_path / "saved" / "audit.json").exists()
+    assert main([*audit, "--require", "mem>=0"]) == 0
+    assert {"audit.json", "audit.png", "MODEL_CARD.md"} < {
+        path.name for path in (tmp_path / "saved").iterdir()
+    }
+    record = read_json(tmp_path / "saved" / "audit.json")
+    assert record["pictures"]["shots"] == 2
+    assert record["between"] is None
+    elsewhere = str(tmp_path / "elsewhere")
+    assert (
+        main([*audit, "--reference", tiny_path, "--save", elsewhere, "--require", "mem>100"]) == 1
+    )
+    printed = capsys.readouterr().out
+    assert "not met: mem>100, but mem is" in printed
+    assert read_json(f"{elsewhere}/audit.json")["reference"] is not None
+    # The folder can still be read as records: what the audit wrote is none.
+    assert main(["report", str(tmp_path / "saved")]) == 0
+
+
+def test_what_is_no_adapter_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", str(tmp_path)]) == 2
+    assert "adapter.json" in capsys.readouterr().err
