@@ -180,6 +180,12 @@ class FrozenCLIP(nn.Module):
         """uint8 (B, 3, S, S) in 0 to 255 → float (B, 3, S, S) as CLIP was trained on."""
         return (pictures.to(self.device).float() - self._mean) / self._std
 
+    def pixels(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), uint8 or normalised, → as they look, (B, 3, S, S) in 0 to 1."""
+        if not pictures.is_floating_point():
+            return pictures.to(self.device).float() / 255
+        return (pictures * self._std + self._mean) / 255
+
     def encode_image(
         self,
         pictures: Tensor,

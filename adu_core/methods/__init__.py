@@ -25,6 +25,7 @@ METHODS: Mapping[str, str] = {
     "coop": "coop:CoOp",
     "gate": "gate:Gate",
     "door": "door:Door",
+    "shutter": "shutter:Shutter",
     "nullspace": "nullspace:Nullspace",
     "salun": "salun:SalUn",
     "doco": "doco:DoCo",

@@ -1,4 +1,4 @@
-"""A linear classifier of domains, fitted to the shots' evidence: what gate and door share.
+"""A linear classifier of domains, fitted to the shots' evidence: gate, door and shutter share it.
 
 Regularised, as there are more numbers in a picture's evidence than shots; calibrated and with its
 threshold chosen by cross-validation, as the shots fit it too well. The classifiers are
@@ -30,7 +30,7 @@ COMPONENTS = 768
 
 @dataclass(frozen=True)
 class Classifying(Settings):
-    """The settings of the domain classifier; those of gate and door are among theirs."""
+    """The settings of the domain classifier; those of gate, door and shutter have them."""
 
     classifier: Literal["lda", "logistic"] = setting(
         "lda", "linear discriminant analysis, or logistic regression"
@@ -99,7 +99,12 @@ class DomainClassifier(nn.Module):
 
 
 def fit_linear(
-    evidence: Tensor, domains: Tensor, names: tuple[str, ...], settings: Classifying, seed: int
+    evidence: Tensor,
+    domains: Tensor,
+    names: tuple[str, ...],
+    settings: Classifying,
+    seed: int,
+    judged: int | None = None,
 ) -> tuple[Linear, Tensor]:
     """Fit the classifier; also tell what it says of shots that it did not see.
 
@@ -107,8 +112,9 @@ def fit_linear(
     the log loss over shots left out. A shot is left out with all its copies.
 
     evidence: (1 + copies, N, F); domains: (N,); names: of the D domains
-    → the classifier, temperature included, and probabilities (1 + copies, N, D), each by a
-    classifier fitted without that shot
+    judged:   the temperature is chosen on the first so many copies, all by default
+    → the classifier, temperature included, and probabilities of those copies (judged, N, D), each
+    by a classifier fitted without that shot
 
     Raises ``ValueError`` for a domain that has fewer than two shots.
     """
@@ -128,7 +134,8 @@ def fit_linear(
     for train, test in folds.split(y, y):
         weight, bias = _fitted(X[:, train], y[train], settings)
         unseen[:, test] = torch.from_numpy(X[:, test] @ weight.T + bias)
-    truth = domains.cpu().expand(len(X), -1).flatten()
+    unseen = unseen[:judged]
+    truth = domains.cpu().expand(len(unseen), -1).flatten()
     losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in TEMPERATURES]
     temperature = TEMPERATURES[int(np.argmin(losses))]
     weight, bias = _fitted(X, y, settings)

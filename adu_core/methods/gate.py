@@ -12,7 +12,7 @@ from torch import Tensor
 from adu_core.clip.frozen import Trace
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.domain_classifier import Classifying
-from adu_core.methods.evidence import Watch
+from adu_core.methods.evidence import Watch, of_copies, reachable, walk
 from adu_core.methods.gated import Gated
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
@@ -52,7 +52,15 @@ class Gate(Classifying, Method):
         self.check(task)
         model = self.start(task, seed)
         if task.target.domains:
-            model.learn(task, self, seed)
+            evidence, _ = of_copies(
+                task.clip,
+                task.shots.pictures,
+                model.blocks,
+                copies=self.copies,
+                shift=self.shift,
+                seed=seed,
+            )
+            model.learn(task, self, evidence, seed)
         return model.eval()
 
 
@@ -66,10 +74,16 @@ class GatedAnswer(Gated):
     gone: Tensor
 
     def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        super().__init__(task, method, blocks)
+        blocks = reachable(task.clip, blocks)
+        super().__init__(task, method, blocks * 2 * task.clip.width)
+        self.blocks = blocks
         gone = torch.tensor([name in self.target.classes for name in self.class_names])
         self.register_buffer("gone", gone, persistent=False)
         self.register_buffer("blank", blank(self._class_features, gone), persistent=False)
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
+        return walk(self.clip, pictures, self.blocks)[0]
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""

@@ -1,4 +1,4 @@
-"""The model that gate and door are kinds of: a frozen CLIP and a classifier of domains."""
+"""The model that gate, door and shutter are kinds of: a frozen CLIP and a domain classifier."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from adu_core.methods.domain_classifier import (
     choose_threshold,
     fit_linear,
 )
-from adu_core.methods.evidence import of_copies, reachable, walk
 
 
 class Gated(Model):
     """Stops pictures that its classifier takes for a forgotten domain; how, its kinds say.
 
-    blocks:     of how many blocks' outputs the evidence is, the last block's never among them
+    size:       how many numbers the evidence of a picture is
     classifier: none where classes alone are to be forgotten, in whatever domain
     """
 
-    def __init__(self, task: Task, method: Method, blocks: int) -> None:
+    def __init__(self, task: Task, method: Method, size: int) -> None:
         super().__init__(task, method)
-        self.blocks = reachable(task.clip, blocks)
         self.chosen = [self.domain_names.index(name) for name in self.target.domains]
         self.classifier: DomainClassifier | None = None
         if self.chosen:
-            size = self.blocks * 2 * task.clip.width
             self.classifier = DomainClassifier(size, len(self.domain_names))
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """What tells a picture's domain: (B, 3, S, S) → (B, size)."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def probability(self, pictures: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ class Gated(Model):
 
         1 where only classes are to be forgotten.
         """
-        return self.of_evidence(walk(self.clip, pictures, self.blocks)[0])
+        return self.of_evidence(self.evidence(pictures))
 
     def of_evidence(self, evidence: Tensor) -> Tensor:
         """The same of a picture's evidence: (B, F) → (B,)."""
@@ -53,9 +54,17 @@ class Gated(Model):
         stopped: Tensor = self.of_evidence(evidence) > threshold
         return stopped
 
-    def learn(self, task: Task, settings: Classifying, seed: int) -> Tensor:
-        """Fit classifier and threshold to the shots; their mean tokens (tokens, width).
+    def learn(
+        self,
+        task: Task,
+        settings: Classifying,
+        evidence: Tensor,
+        seed: int,
+        judged: int | None = None,
+    ) -> None:
+        """Fit classifier and threshold to the shots' evidence (1 + copies, N, size).
 
+        judged: the certainty and the threshold are chosen on the first so many copies; on all
         Raises ``ValueError`` for too few shots of a domain, and if none is of what is to be
         forgotten, or none of what is not, and the threshold is to be chosen.
         """
@@ -65,15 +74,9 @@ class Gated(Model):
                 "a threshold is chosen on shots of both what is forgotten and what is not, and "
                 f"there are {int(forgotten.sum())} and {int((~forgotten).sum())}: set threshold"
             )
-        evidence, tokens = of_copies(
-            task.clip,
-            shots.pictures,
-            self.blocks,
-            copies=settings.copies,
-            shift=settings.shift,
-            seed=seed,
+        linear, unseen = fit_linear(
+            evidence, shots.domains, shots.domain_names, settings, seed, judged
         )
-        linear, unseen = fit_linear(evidence, shots.domains, shots.domain_names, settings, seed)
         threshold = settings.threshold
         if not threshold:
             answers, labels = predictions(task.clip, shots), shots.labels.cpu()
@@ -86,4 +89,3 @@ class Gated(Model):
             threshold = choose_threshold(probability, right, gone, chance, stoppable)
         if self.classifier is not None:
             self.classifier.take(linear, threshold)
-        return tokens
