@@ -19,6 +19,9 @@ from adu_core.runs.spec import Spec
 #: A grid that lies beside its records, and is run if nothing else is said.
 GRID = "grid.yml"
 
+#: More seeds than this are a slip of the pen.
+MOST_SEEDS = 10_000
+
 Names = tuple[Sequence[str], Sequence[str]]  # of classes, of domains
 
 
@@ -51,6 +54,10 @@ class Grid:
     limit: int | None = None
     on: str = "test"
     measure: Sequence[str] = ("entanglement",)
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.seeds) <= MOST_SEEDS:
+            raise ValueError(f"seeds: {len(self.seeds)} of them; say 1 to {MOST_SEEDS:,}")
 
     def specs(self, names: Names) -> list[Spec]:
         """Every combination as a spec, for data with these class names and domain names.
@@ -189,7 +196,10 @@ def _grid(values: Any, path: str | Path) -> Grid:
     missing = [name for name in read.get("methods", ()) if name not in METHODS]
     if missing:
         raise ValueError(f"{path}: no method {missing[0]!r}: choose from {', '.join(METHODS)}")
-    return Grid(**read)
+    try:
+        return Grid(**read)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 #: The fields that are lists, and of what.
