@@ -23,7 +23,7 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     What `adu run --save` and `adu bench` put beside their records is passed over, and so are
     ``trials``, which a search for settings leaves behind: name that folder to read them.
 
-    Columns: forget (joined by "+"), method, seed, data, clip (with its weights, where it has a
+    Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with its weights, where it has a
     choice), clip_fingerprint, on, mix, shots, limit, labels (what was told of the shots'
     domains), pictures (the fingerprint of those measured), every setting of the methods (epochs,
     forget_weight, …), mem, for, h and selectivity after unlearning and, as mem_before …, before
@@ -57,6 +57,7 @@ def _row(record: Record) -> dict[str, Any]:
     settings = config["method"]["settings"]
     row: dict[str, Any] = {
         "forget": str(Spec.from_dict(config, "record").forget).replace(", ", "+"),
+        "forgotten": len(config["forget"]["domains"]),
         "method": config["method"]["name"],
         "clip": ":".join(filter(None, (config["clip"]["name"], config["clip"]["pretrained"]))),
         "clip_fingerprint": found["clip_fingerprint"],
