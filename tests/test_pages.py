@@ -247,3 +247,17 @@ def test_a_grids_records_are_those_it_asks_for(path, monkeypatch):
         names = known.get(grid.data, PACS)
         wanted |= {f"{spec.name}.json" for spec in grid.specs(names)}
     assert wanted == {each.name for each in path.parent.glob("*.json")}
+
+
+def test_what_clips_know_that_never_saw_a_domain_is_their_records():
+    notes = (ROOT / "book/design-notes.md").read_text(encoding="utf-8")
+    said = re.search(
+        r"without sketches\s+names ([\d.]+) % of them all the same, "
+        r"and one without photos\s+([\d.]+) %",
+        notes,
+    )
+    assert said
+    for number, domain in zip(said.groups(), ("sketch", "real"), strict=True):
+        record = read_json(ROOT / f"book/results/clips/without_{domain}.json")
+        assert record["data"]["without"] == [domain]
+        assert f"{record['zero_shot']['accuracy'][domain]:.1f}" == number

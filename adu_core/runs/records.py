@@ -23,13 +23,14 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     What `adu run --save` and `adu bench` put beside their records is passed over, and so are
     ``trials``, which a search for settings leaves behind: name that folder to read them.
 
-    Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with its weights, where it has a
-    choice), clip_fingerprint, on, mix, shots, limit, labels (what was told of the shots'
-    domains), pictures (the fingerprint of those measured), every setting of the methods (epochs,
-    forget_weight, …), mem, for, h and selectivity after unlearning and, as mem_before …, before
-    it, as mem_held_out …, on held-out classes, as mem_validation …, on validation pictures,
-    accuracy of each domain after as ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds,
-    peak_memory_mb, and the entanglement measures with ``.before`` and ``.after``.
+    Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with
+    its weights, where it has a choice), clip_fingerprint, on, mix, shots, limit, labels (what was
+    told of the shots' domains), pictures (the fingerprint of those measured), every setting of
+    the methods (epochs, forget_weight, …), mem, for, h and selectivity after unlearning and, as
+    mem_before …, before it, as mem_held_out …, on held-out classes, as mem_validation …, on
+    validation pictures, accuracy of each domain after as ``accuracy.<domain>``, learned_numbers,
+    fit_seconds, seconds, peak_memory_mb, and the entanglement measures with ``.before`` and
+    ``.after``.
     """
     if isinstance(paths, str | Path):
         root = Path(paths)
