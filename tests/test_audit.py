@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from quick import quick
@@ -328,6 +329,7 @@ def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:
     figure = audit_figure(record)
     assert len(figure.axes) == 6
     assert all(axes.get_title() for axes in figure.axes)
+    plt.close(figure)
 
 
 def test_requirements() -> None:
