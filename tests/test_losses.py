@@ -193,3 +193,64 @@ def test_bfloat16_changes_no_loss_of_given_numbers() -> None:
     exact = all_losses()
     with torch.autocast("cpu", torch.bfloat16):
         assert all_losses() == exact
+
+
+# By hand, one number at a time: each of these once let a changed line of code through.
+
+
+def test_a_side_is_averaged_over_its_own_pictures() -> None:
+    """Whatever the other side's pictures say, and however many there are of one's own."""
+    flat, sharp = torch.zeros(1, 4), torch.tensor([[9.0, 0.0, 0.0, 0.0]])
+    logits = torch.cat([flat, flat, sharp])
+    labels, memorized = torch.zeros(3, dtype=torch.int64), torch.tensor([True, True, False])
+    assert losses.memorize(logits, labels, memorized).item() == pytest.approx(math.log(4))
+    assert losses.forget(logits, memorized).item() == pytest.approx(math.log(4))
+    one = losses.forget(logits, ~memorized).item()
+    assert one == pytest.approx(math.log(math.exp(9) + 3) - 9 / 4)
+
+
+def test_both_sides_and_the_weight_between_them() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
+    labels, forgotten = torch.tensor([0, 1, 0]), torch.tensor([False, False, True])
+    kept, gone = losses.memorize(logits, labels, ~forgotten), losses.forget(logits, forgotten)
+    plain = losses.memorize_and_forget(logits, labels, forgotten)
+    assert plain.total.item() == pytest.approx((kept + gone).item())
+    assert (plain.memorize.item(), plain.forget.item()) == (kept.item(), gone.item())
+    weighted = losses.memorize_and_forget(logits, labels, forgotten, 3.0)
+    assert weighted.total.item() == pytest.approx((kept + 3 * gone).item())
+    assert losses.total(kept, gone, kept * 0).total.item() == pytest.approx((kept + gone).item())
+
+
+def test_one_wide_kernel_by_hand() -> None:
+    """The five together are the same when each is turned into its reciprocal: one is not."""
+    features, domains = torch.tensor([[0.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1])
+    for s in (0.5, 4.0):
+        found = losses.mmd2(features, domains, bandwidth=1.0, multiples=(s,))
+        assert found.item() == pytest.approx(2 - 2 * math.exp(-1 / (2 * s)))
+
+
+def test_a_row_is_at_no_distance_from_itself() -> None:
+    """Rounding leaves something on the diagonal, and it is taken away."""
+    features = torch.randn(50, 30, generator=torch.Generator().manual_seed(0)) * 100 + 1000
+    assert squared_distances(features).diagonal().eq(0).all()
+    double = squared_distances(features.double())
+    assert double.dtype == torch.float64
+
+
+def test_the_median_of_one_pair_is_its_distance() -> None:
+    features = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    assert mmd.median_squared_distance(features).item() == 25
+    assert mmd.median_squared_distance(features[:1]).item() == 1
+    assert mmd.median_squared_distance(features[:1]).shape == ()
+
+
+def test_domains_that_a_batch_lacks_have_their_place_and_no_number() -> None:
+    features, domains = torch.randn(4, 3), torch.tensor([0, 0, 1, 1])
+    matrix = losses.mmd2_matrix(features, domains, 4)
+    assert matrix.shape == (4, 4)
+    assert matrix[:2, :2].isfinite().all()
+    assert matrix[2:].isnan().all()
+    assert matrix[:, 2:].isnan().all()
+    known = losses.mmd2(features, domains, domain_count=4)
+    assert known.item() == pytest.approx(losses.mmd2(features, domains).item())
+    assert losses.mmd2(features[:0], domains[:0]).item() == 0

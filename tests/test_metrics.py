@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from adu_core import metrics
+from adu_core.measure.accuracy import predictions
 
 
 def test_h_by_hand() -> None:
@@ -57,3 +58,24 @@ def test_nothing_measured_is_no_zero() -> None:
 def test_selectivity_is_what_is_above_the_line_of_equal_damage() -> None:
     assert metrics.mem_for_h({"a": 30.0, "b": 30.0}, ["b"])["selectivity"] == 0
     assert metrics.mem_for_h({"a": 90.0, "b": 30.0}, ["b"])["selectivity"] == 60
+
+
+def test_the_harmonic_mean_where_a_side_is_small_or_nothing() -> None:
+    for a, b, wanted in ((0, 5, 0), (5, 0, 0), (0, 0, 0), (1, 1, 1), (0.5, 1.5, 0.75)):
+        assert metrics.harmonic_mean(a, b) == pytest.approx(wanted)
+    assert math.isnan(metrics.harmonic_mean(math.nan, 1))
+    assert math.isnan(metrics.harmonic_mean(1, math.nan))
+
+
+def test_two_values_have_an_interval_and_one_has_none() -> None:
+    mean, half = metrics.confidence_interval([1.0, 3.0])
+    assert mean == 2
+    assert half == pytest.approx(12.706, abs=1e-3)
+    assert math.isnan(metrics.confidence_interval([1.0])[1])
+
+
+def test_each_picture_has_its_own_answer(tiny_clip, few) -> None:
+    found = predictions(tiny_clip, few.test)
+    assert found.shape == few.test.labels.shape
+    logits = tiny_clip.logits(tiny_clip.features(few.test.pictures), few.test.class_names)
+    assert torch.equal(found, logits.argmax(dim=1))
