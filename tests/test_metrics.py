@@ -79,3 +79,8 @@ def test_each_picture_has_its_own_answer(tiny_clip, few) -> None:
     assert found.shape == few.test.labels.shape
     logits = tiny_clip.logits(tiny_clip.features(few.test.pictures), few.test.class_names)
     assert torch.equal(found, logits.argmax(dim=1))
+
+
+def test_a_front_reaches_its_own_highest_mem() -> None:
+    assert metrics.for_at_mem([(80.0, 20.0), (60.0, 50.0)], 80.0) == 20
+    assert metrics.for_at_mem([(80.0, 20.0), (60.0, 50.0)], 80.1) == 0
