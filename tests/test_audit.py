@@ -126,7 +126,7 @@ def test_relearning_brings_it_back_and_leaves_the_model_alone(
 ) -> None:
     found = materials(mini, few, quick("full", forget_weight=10.0, epochs=4, learning_rate=0.05))
     state = {name: value.clone() for name, value in found.model.state_dict().items()}
-    print_before = mini.model.visual.conv1.weight.clone()
+    weight_before = mini.model.visual.conv1.weight.clone()
     curves = relearning(found, shots=(4,), steps=12)
     assert curves["shots"] == [0, 4]
     assert curves["parts"][0] == curves["weights"][0]
@@ -134,7 +134,7 @@ def test_relearning_brings_it_back_and_leaves_the_model_alone(
     assert curves["area"]["parts"] == curves["parts"][1]
     assert curves["reference"] is None
     assert all(torch.equal(found.model.state_dict()[name], value) for name, value in state.items())
-    assert torch.equal(mini.model.visual.conv1.weight, print_before)
+    assert torch.equal(mini.model.visual.conv1.weight, weight_before)
     assert not any(weight.requires_grad for weight in mini.model.parameters())
 
 

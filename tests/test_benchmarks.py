@@ -62,6 +62,14 @@ def test_cost_against_pictures_and_classes(tmp_path: Path, tiny_path: str) -> No
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_work_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    words = ["--works", "picture cache,training", "--kills", "1"]
+    said("kills.py", *words, "--save", str(tmp_path / "kills.json"))
+    found = read_json(tmp_path / "kills.json")["works"]
+    assert found.keys() == {"picture cache", "training"}
+    assert all(work["killed"] == work["same"] == 1 for work in found.values())
+
+
 def test_imports_and_decoding(tmp_path: Path) -> None:
     said("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
     assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1

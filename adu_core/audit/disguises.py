@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 
-from adu_core.audit.materials import Materials, right
+from adu_core.audit.materials import Materials
 from adu_core.data.dataset import DomainDataset
-from adu_core.data.world import world
 
 #: How far the world's own knob moves a picture towards a memorized domain.
 MOVES = (0.25, 0.5)
@@ -35,24 +35,18 @@ def disguises(materials: Materials, per_class: int = 10, seed: int = 0) -> dict[
         "low contrast": tv.adjust_contrast(pictures.pictures, 0.5),
         "half as large": smaller(pictures.pictures),
     }
-    found = {
-        what: {
-            who: right(model, _with(pictures, shown))
-            for who, model in (("frozen", materials.frozen), ("model", materials.model))
-        }
-        for what, shown in changed.items()
-    }
+    shown = {what: replace(pictures, pictures=values) for what, values in changed.items()}
     target = materials.model.target
     if target.domains:
         for name in materials.test.domain_names:
             if name not in target.domains:
-                found |= _towards(materials, pictures, name, per_class, seed)
-    return found
+                shown |= _towards(materials, pictures, name, per_class, seed)
+    return {what: materials.right(dataset) for what, dataset in shown.items()}
 
 
 def _towards(
     materials: Materials, pictures: DomainDataset, name: str, per_class: int, seed: int
-) -> dict[str, Any]:
+) -> dict[str, DomainDataset]:
     """What makes pictures look like those of one memorized domain."""
     others = materials.stolen.subset(
         materials.stolen.domains == materials.stolen.domain_index(name)
@@ -64,26 +58,13 @@ def _towards(
         f"colours of {name}": recoloured(pictures.pictures, others),
         f"{name} behind": pasted(pictures.pictures, others[order]),
     }
-    shown = {what: _with(pictures, values) for what, values in changed.items()}
+    shown = {what: replace(pictures, pictures=values) for what, values in changed.items()}
     if materials.drawn:
         for domain in materials.model.target.domains:
             for strength in MOVES:
-                shown[f"{domain} {strength:.0%} to {name}"] = world(
-                    "test",
-                    per_class,
-                    classes=materials.test.class_names,
-                    domains=(domain,),
-                    move=(name, strength),
-                    seed=seed,
-                    size=materials.clip.picture_size,
-                )
-    return {
-        what: {
-            who: right(model, dataset)
-            for who, model in (("frozen", materials.frozen), ("model", materials.model))
-        }
-        for what, dataset in shown.items()
-    }
+                moved = materials.moved(domain, name, strength, per_class)
+                shown[f"{domain} {strength:.0%} to {name}"] = moved
+    return shown
 
 
 def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
@@ -92,12 +73,6 @@ def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
         for label in dataset.labels.unique().tolist()
     ]
     return dataset.subset(torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64))
-
-
-def _with(dataset: DomainDataset, pictures: Tensor) -> DomainDataset:
-    return DomainDataset(
-        pictures, dataset.labels, dataset.domains, dataset.class_names, dataset.domain_names
-    )
 
 
 def smaller(pictures: Tensor) -> Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, answers, percent, right
-from adu_core.data.world import world
-from adu_core.measure.accuracy import accuracies
 from adu_core.methods.base import Model
 
 #: Bins of the expected calibration error.
@@ -31,14 +30,8 @@ def effects(materials: Materials) -> dict[str, Any]:
     frozen, after = (features[~materials.gone] for features in materials.features)
     kept = materials.kept
     names, labels = kept.class_names, kept.labels.cpu()
-    inverted = kept.subset(torch.arange(0, len(kept), 2))
-    inverted = type(inverted)(
-        255 - inverted.pictures,
-        inverted.labels,
-        inverted.domains,
-        inverted.class_names,
-        inverted.domain_names,
-    )
+    half = kept.subset(torch.arange(0, len(kept), 2))
+    inverted = replace(half, pictures=255 - half.pictures)
     pairs = (("frozen", materials.frozen, frozen), ("model", materials.model, after))
     said = {who: answers(model, features, names) for who, model, features in pairs}
     return {
@@ -79,7 +72,7 @@ def calibration_error(confidence: Tensor, hits: Tensor, bins: int = BINS) -> flo
     return 100 * ((good - sure).abs().sum() / counts.sum()).item()
 
 
-def between(materials: Materials, per_class: int = 6, seed: int = 0) -> dict[str, Any] | None:
+def between(materials: Materials, per_class: int = 6) -> dict[str, Any] | None:
     """Accuracy in percent on the way from each memorized domain to each forgotten one.
 
     {"real → sketch": {"strength": […], "frozen": […], "model": […]}}: the same things drawn in
@@ -90,21 +83,12 @@ def between(materials: Materials, per_class: int = 6, seed: int = 0) -> dict[str
     if not materials.drawn or target.kind != "domains":
         return None
     found: dict[str, Any] = {}
-    size, names = materials.clip.picture_size, materials.test.domain_names
-    for near in (name for name in names if name not in target.domains):
+    for near in (name for name in materials.test.domain_names if name not in target.domains):
         for far in target.domains:
             way: dict[str, list[float]] = {"strength": list(STRENGTHS), "frozen": [], "model": []}
             for strength in STRENGTHS:
-                pictures = world(
-                    "test",
-                    per_class,
-                    classes=materials.test.class_names,
-                    domains=(near,),
-                    move=(far, strength),
-                    seed=seed,
-                    size=size,
-                )
-                for who, model in (("frozen", materials.frozen), ("model", materials.model)):
-                    way[who].append(next(iter(accuracies(model, pictures).values())))
+                pictures = materials.moved(near, far, strength, per_class)
+                for who, accuracy in materials.right(pictures).items():
+                    way[who].append(accuracy)
             found[f"{near} → {far}"] = way
     return found

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.data.dataset import DomainDataset
+from adu_core.data.world import world
 from adu_core.measure.accuracy import image_features
 from adu_core.methods.base import Model, Task
 from adu_core.methods.zero_shot import ZeroShot
@@ -51,6 +52,26 @@ class Materials:
     def exact(self) -> Model | None:
         """The reference as a model."""
         return None if self.reference is None else zero_shot(self.model, self.reference)
+
+    @property
+    def both(self) -> tuple[tuple[str, Model], tuple[str, Model]]:
+        """The models that are compared, with their names in a record."""
+        return ("frozen", self.frozen), ("model", self.model)
+
+    def right(self, dataset: DomainDataset) -> dict[str, float]:
+        """How many pictures each of the two answers rightly, in percent."""
+        return {who: right(model, dataset) for who, model in self.both}
+
+    def moved(self, domain: str, towards: str, strength: float, per_class: int) -> DomainDataset:
+        """Drawn pictures of one domain, their style moved so far, 0 to 1, towards another."""
+        return world(
+            "test",
+            per_class,
+            classes=self.test.class_names,
+            domains=(domain,),
+            move=(towards, strength),
+            size=self.clip.picture_size,
+        )
 
     @cached_property
     def gone(self) -> Tensor:

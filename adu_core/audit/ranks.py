@@ -24,11 +24,9 @@ def ranks(materials: Materials) -> dict[str, Any]:
     flat:        answers that are as good as flat; right_though_flat: of those, how many are right
     """
     found = {"guessing": 100 / len(materials.test.class_names)}
-    both = zip(("frozen", "model"), materials.features, strict=True)
-    models = {"frozen": materials.frozen, "model": materials.model}
     return found | {
-        who: _of(models[who], features[materials.gone], materials.forgotten.labels)
-        for who, features in both
+        who: _of(model, features[materials.gone], materials.forgotten.labels)
+        for (who, model), features in zip(materials.both, materials.features, strict=True)
     }
 
 

@@ -54,7 +54,7 @@ def other_classes(materials: Materials) -> dict[str, Any] | None:
         return None
     gone = model.target.mask(pictures).cpu()
     found = {}
-    for who, one in (("frozen", materials.frozen), ("model", model)):
+    for who, one in materials.both:
         features = image_features(one, pictures.pictures)
         hits = answers(one, features, pictures.class_names) == pictures.labels.cpu()
         found[who] = {"kept": percent(hits[~gone]), "forgotten": percent(hits[gone])}
@@ -71,8 +71,7 @@ def retrieval(materials: Materials) -> dict[str, Any]:
     """
     test, found = materials.test, {}
     styles = [STYLE_WORDS.get(name, name) for name in test.domain_names]
-    models = (("frozen", materials.frozen), ("model", materials.model))
-    for (who, model), features in zip(models, materials.features, strict=True):
+    for (who, model), features in zip(materials.both, materials.features, strict=True):
         captions = model.sentences([f"a {s} of a {c}" for c in test.class_names for s in styles])
         asked = features[materials.gone].to(captions)
         nearest = (asked @ captions.T).argmax(dim=1).cpu() // len(styles)

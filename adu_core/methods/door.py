@@ -12,8 +12,8 @@ from adu_core.clip.frozen import Trace
 from adu_core.data.target import Kind
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.domain_classifier import Classifying
-from adu_core.methods.evidence import Watch, of_copies, reachable, walk
-from adu_core.methods.gated import Gated
+from adu_core.methods.evidence import Watch
+from adu_core.methods.gated import OfBlocks
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
 
@@ -53,33 +53,18 @@ class Door(Classifying, Method):
         """The door; ``seed`` moves the copies and deals the folds."""
         self.check(task)
         model = self.start(task, seed)
-        evidence, tokens = of_copies(
-            task.clip,
-            task.shots.pictures,
-            model.blocks,
-            copies=self.copies,
-            shift=self.shift,
-            seed=seed,
-        )
-        model.learn(task, self, evidence, seed)
-        model.mean_tokens.copy_(tokens)
+        model.mean_tokens.copy_(model.learn_from_shots(task, self, seed))
         return model.eval()
 
 
-class GatedTokens(Gated):
+class GatedTokens(OfBlocks):
     """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in."""
 
     mean_tokens: Tensor
 
     def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        blocks = reachable(task.clip, blocks)
-        super().__init__(task, method, blocks * 2 * task.clip.width)
-        self.blocks = blocks
+        super().__init__(task, method, blocks)
         self.register_buffer("mean_tokens", torch.zeros(task.clip.tower.own, task.clip.width))
-
-    def evidence(self, pictures: Tensor) -> Tensor:
-        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
-        return walk(self.clip, pictures, self.blocks)[0]
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""

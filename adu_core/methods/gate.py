@@ -12,8 +12,8 @@ from torch import Tensor
 from adu_core.clip.frozen import Trace
 from adu_core.methods.base import Changes, Method, Task
 from adu_core.methods.domain_classifier import Classifying
-from adu_core.methods.evidence import Watch, of_copies, reachable, walk
-from adu_core.methods.gated import Gated
+from adu_core.methods.evidence import Watch
+from adu_core.methods.gated import OfBlocks
 from adu_core.settings import setting
 from adu_core.train.loop import Loop
 
@@ -52,19 +52,11 @@ class Gate(Classifying, Method):
         self.check(task)
         model = self.start(task, seed)
         if task.target.domains:
-            evidence, _ = of_copies(
-                task.clip,
-                task.shots.pictures,
-                model.blocks,
-                copies=self.copies,
-                shift=self.shift,
-                seed=seed,
-            )
-            model.learn(task, self, evidence, seed)
+            model.learn_from_shots(task, self, seed)
         return model.eval()
 
 
-class GatedAnswer(Gated):
+class GatedAnswer(OfBlocks):
     """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
 
     Made from names, ``blank`` is no part of what is saved.
@@ -74,16 +66,10 @@ class GatedAnswer(Gated):
     gone: Tensor
 
     def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        blocks = reachable(task.clip, blocks)
-        super().__init__(task, method, blocks * 2 * task.clip.width)
-        self.blocks = blocks
+        super().__init__(task, method, blocks)
         gone = torch.tensor([name in self.target.classes for name in self.class_names])
         self.register_buffer("gone", gone, persistent=False)
         self.register_buffer("blank", blank(self._class_features, gone), persistent=False)
-
-    def evidence(self, pictures: Tensor) -> Tensor:
-        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
-        return walk(self.clip, pictures, self.blocks)[0]
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""

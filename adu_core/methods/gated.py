@@ -13,6 +13,7 @@ from adu_core.methods.domain_classifier import (
     choose_threshold,
     fit_linear,
 )
+from adu_core.methods.evidence import of_copies, reachable, walk
 
 
 class Gated(Model):
@@ -89,3 +90,32 @@ class Gated(Model):
             threshold = choose_threshold(probability, right, gone, chance, stoppable)
         if self.classifier is not None:
             self.classifier.take(linear, threshold)
+
+
+class OfBlocks(Gated):
+    """Its evidence are the statistics of the first blocks' tokens.
+
+    blocks: of how many blocks' outputs, the last block's never among them
+    """
+
+    def __init__(self, task: Task, method: Method, blocks: int) -> None:
+        blocks = reachable(task.clip, blocks)
+        super().__init__(task, method, blocks * 2 * task.clip.width)
+        self.blocks = blocks
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
+        return walk(self.clip, pictures, self.blocks)[0]
+
+    def learn_from_shots(self, task: Task, settings: Classifying, seed: int) -> Tensor:
+        """``learn`` from the shots and moved copies; their mean tokens (tokens, width)."""
+        evidence, tokens = of_copies(
+            task.clip,
+            task.shots.pictures,
+            self.blocks,
+            copies=settings.copies,
+            shift=settings.shift,
+            seed=seed,
+        )
+        self.learn(task, settings, evidence, seed)
+        return tokens
