@@ -228,6 +228,7 @@ def test_the_bench_is_the_mean_of_its_records(data):
             mine = mine[[each == wanted for each in mine[name]]]
         assert len(mine) == 4 * 3
         assert math.isclose(mine["h"].mean(), row["h"], abs_tol=1e-6)
+    assert len(table) == 4 * 3 * len(METHODS)
 
 
 #: The names in PACS's folders, which are not in this repository.

@@ -344,3 +344,35 @@ def test_a_record_without_a_peak_of_memory_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write_json(path, values)
     assert table(read_record(path)).endswith("2 s, cpu")
+
+
+def test_a_report_says_which_settings_it_pools(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for weight in (3.0, 1.0):
+        write(tmp_path, replace(SPEC, method=replace(MINI, forget_weight=weight)), 80, 60)
+    table = records.read_table(tmp_path)
+    records.print_report(table, ["method"])
+    assert "full: a mean over runs that differ in forget_weight\n" in capsys.readouterr().out
+    records.print_report(table, ["method", "forget_weight"])
+    said = capsys.readouterr().out
+    assert "differ" not in said
+    assert [line.split()[1] for line in said.splitlines()[1:]] == ["1.0", "3.0"]
+
+
+def test_further_columns_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, SPEC, 80, 60, classes=["a", "b", "c", "d"])
+    table = records.read_table(tmp_path)
+    h_before = 2 * table["mem_before"].item() * 75 / (table["mem_before"].item() + 75)
+    assert table["of_perfect"].item() == pytest.approx(100 * table["h"].item() / h_before)
+    found = records.summary(table, also=["of_perfect", "seconds"])
+    assert found["of_perfect"].item() == table["of_perfect"].item()
+    for name, why in (("clip", "holds no numbers"), ("colour", "the columns are forget, ")):
+        with pytest.raises(ValueError, match=f"--also {name}: .*{why}"):
+            records.print_report(table, ["method"], [name])
+    assert capsys.readouterr().out == ""
+
+
+def test_only_for_whole_domains_is_there_a_perfect_gate(tmp_path: Path) -> None:
+    write(tmp_path, replace(SPEC, forget=Target((), ("car",))), 80, 60)
+    assert "of_perfect" not in records.read_table(tmp_path)

@@ -14,6 +14,7 @@ EXAMPLES = """\
 examples:
   adu report runs/ablation
   adu report runs/ablation --by method,forget
+  adu report runs/bench --also h_held_out,of_perfect,fit_seconds
   adu report runs/causes --by gamma,lam --against mmd2.after,silhouette_domain.after
 """
 
@@ -22,6 +23,13 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("folder", metavar="DIR")
     command.add_argument("--by", type=options.words, default=["method"], metavar="COLUMN,…")
+    command.add_argument(
+        "--also",
+        type=options.words,
+        default=[],
+        metavar="COLUMN,…",
+        help="means of further columns, as h_held_out, of_perfect or fit_seconds",
+    )
     command.add_argument(
         "--fronts",
         action="store_true",
@@ -40,7 +48,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.runs import records
 
     found = records.read_table(arguments.folder)
-    records.print_report(found, arguments.by)
+    records.print_report(found, arguments.by, arguments.also)
     if arguments.fronts:
         print("\nMem-For fronts, each over the records of one method and forgotten domain:")
         print(records.fronts(found).to_string(index=False, float_format="%.1f"))

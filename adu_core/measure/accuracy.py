@@ -91,3 +91,14 @@ def harmonic_mean(a: float, b: float) -> float:
     if a != a or b != b:
         return float("nan")
     return 2 * a * b / (a + b) if a > 0 and b > 0 else 0.0
+
+
+def perfect_gate_h(mem: float, classes: int) -> float:
+    """The H of a gate that never errs, in percent: the most that stopping pictures can reach.
+
+    What is kept has the answers of before unlearning; what is forgotten is answered by chance.
+
+    mem:     Mem before unlearning, in percent
+    classes: of how many a picture is
+    """
+    return harmonic_mean(mem, 100 * (1 - 1 / classes))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from adu_core.measure.accuracy import perfect_gate_h
 from adu_core.measure.fronts import confidence_interval, for_at_mem, hypervolume
 from adu_core.runs.record import RESULTS, Record, read_record
 from adu_core.runs.spec import Spec
@@ -28,17 +29,21 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     told of the shots' domains), pictures (the fingerprint of those measured), every setting of
     the methods (epochs, forget_weight, …), mem, for, h and selectivity after unlearning and, as
     mem_before …, before it, as mem_held_out …, on held-out classes, as mem_validation …, on
-    validation pictures, accuracy of each domain after as ``accuracy.<domain>``, learned_numbers,
-    fit_seconds, seconds, peak_memory_mb, and the entanglement measures with ``.before`` and
-    ``.after``.
+    validation pictures, of_perfect (H in percent of what a gate that never errs would reach, where
+    whole domains are forgotten), accuracy of each domain after as ``accuracy.<domain>``,
+    learned_numbers, fit_seconds, seconds, peak_memory_mb, and the entanglement measures with
+    ``.before`` and ``.after``. ``attrs["settings"]`` are the names of the methods' settings.
     """
     if isinstance(paths, str | Path):
         root = Path(paths)
         paths = _within(root) if root.is_dir() else [root]
-    rows = [_row(read_record(path)) for path in paths]
-    if not rows:
+    read = [read_record(path) for path in paths]
+    if not read:
         raise ValueError("there is no record to read: run `adu sweep` or `adu run --json` first")
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(map(_row, read))
+    settings = (name for record in read for name in record["config"]["method"]["settings"])
+    table.attrs["settings"] = list(dict.fromkeys(settings))
+    return table
 
 
 def _within(root: Path) -> list[Path]:
@@ -74,6 +79,8 @@ def _row(record: Record) -> dict[str, Any]:
         "seconds": spent["seconds"],
         "peak_memory_mb": spent.get("peak_memory_mb"),
     }
+    if config["forget"]["domains"] and not config["forget"]["classes"]:
+        row["of_perfect"] = _of_perfect(row, len(found["classes"]))
     if "held_out" in record:
         met = record["held_out"]["after"]["metrics"]
         row |= {f"{key}_held_out": value for key, value in met.items()}
@@ -86,27 +93,38 @@ def _row(record: Record) -> dict[str, Any]:
     return {key: NAN if value is None else value for key, value in row.items()}
 
 
+def _of_perfect(row: dict[str, Any], classes: int) -> float:
+    """H in percent of a perfect gate's; NaN if one of the two is not to be had."""
+    if not classes or row["h"] is None or row["mem_before"] is None:
+        return NAN
+    perfect = perfect_gate_h(row["mem_before"], classes)
+    return 100 * float(row["h"]) / perfect if perfect else NAN
+
+
 def _mean(values: Iterable[float]) -> float:
     """The mean; NaN if one of the values is, or if there is none."""
     found = list(values)
     return sum(found) / len(found) if found else NAN
 
 
-def summary(table: pd.DataFrame, by: list[str] | str = "method") -> pd.DataFrame:
+def summary(
+    table: pd.DataFrame, by: list[str] | str = "method", also: Sequence[str] = ()
+) -> pd.DataFrame:
     """Mean Mem, For, H and selectivity, over forgotten domains and seeds, with 95 % intervals.
 
     The interval is over seeds: the domains of one seed are averaged first, since they are the
     same four in every seed. One row for each value of ``by``; "±" columns are half-widths. A
-    value that is not finite makes its mean NaN. Raises ``ValueError`` if runs on unlike pictures
-    or CLIPs would be pooled.
+    value that is not finite makes its mean NaN. ``also`` names further columns of numbers. Raises
+    ``ValueError`` if runs on unlike pictures or CLIPs would be pooled.
     """
     keys = [by] if isinstance(by, str) else by
     _check_alike(table, keys)
-    per_seed = _means(table, [*keys, "seed"], RESULTS)
+    results = (*RESULTS, *also)
+    per_seed = _means(table, [*keys, "seed"], results)
     rows = []
     for values, group in per_seed.groupby(keys, sort=False, dropna=False):
         row: dict[str, Any] = dict(zip(keys, values, strict=True))
-        for result in RESULTS:
+        for result in results:
             row[result], row[f"{result} ±"] = confidence_interval(group[result].tolist())
         rows.append(row | {"seeds": len(group)})
     return pd.DataFrame(rows)
@@ -184,12 +202,30 @@ def fronts(table: pd.DataFrame, mems: tuple[float, ...] = (80.0, 90.0)) -> pd.Da
     return pd.concat([found, means.assign(forget="mean")], ignore_index=True)
 
 
-def print_report(found: pd.DataFrame, by: list[str]) -> None:
+def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -> None:
     """Print means with intervals, and the gains over the baseline where it is there."""
-    unknown = [name for name in by if name not in found.columns]
-    if unknown:
-        raise ValueError(f"--by {unknown[0]}: the columns are {', '.join(found.columns)}")
-    print(summary(found, by).to_string(index=False, float_format="%.1f"))
+    for flag, names in (("--by", by), ("--also", also)):
+        for name in names:
+            if name not in found.columns:
+                raise ValueError(f"{flag} {name}: the columns are {', '.join(found.columns)}")
+    for name in also:
+        if not pd.api.types.is_numeric_dtype(found[name]):
+            raise ValueError(f"--also {name}: this column holds no numbers to take the mean of")
+    means = summary(found, by, also).sort_values(by, kind="stable")
+    print(means.to_string(index=False, float_format="%.1f"))
+    for values, names in _pooled_settings(found, by):
+        print(f"{', '.join(map(str, values))}: a mean over runs that differ in {', '.join(names)}")
     if by == ["method"] and "baseline" in set(found["method"]) and found["method"].nunique() > 1:
         print("\nH above the baseline's, paired by seed and domain:")
         print(differences(found).to_string(index=False, float_format="%.1f"))
+
+
+def _pooled_settings(found: pd.DataFrame, by: list[str]) -> list[tuple[Any, list[str]]]:
+    """The groups of a report in which settings of the method differ, and which."""
+    settings = [name for name in found.attrs["settings"] if name not in by]
+    groups = found.groupby(by, sort=False, dropna=False)
+    varied = [
+        (values, [name for name in settings if group[name].nunique(dropna=False) > 1])
+        for values, group in groups
+    ]
+    return [(values, names) for values, names in varied if names]
