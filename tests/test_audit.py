@@ -15,6 +15,7 @@ from torch import Tensor
 from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
 from adu_core.audit import audit as audits
 from adu_core.audit.audit import PARTS, SCORES, Requirement, failed, requirement
+from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
 from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
 from adu_core.audit.effects import between, calibration_error, effects
@@ -28,7 +29,7 @@ from adu_core.audit.relearning import relearned, relearning
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.cli import main
 from adu_core.data.world import HELD_OUT
-from adu_core.files import read_json
+from adu_core.files import read_json, write_json
 from adu_core.show.audit_figure import audit_figure
 
 GOAL = Target(("sketch",))
@@ -330,6 +331,47 @@ def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:
     assert len(figure.axes) == 6
     assert all(axes.get_title() for axes in figure.axes)
     plt.close(figure)
+
+
+def test_many_audits_in_one_table(
+    record: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = record | {"scores": record["scores"] | {"probe": 12.345, "membership": None}}
+    for name, values in (("a", record), ("b/c", gone)):
+        write_json(tmp_path / name / "audit.json", values)
+    found = read_audits(tmp_path)
+    assert found["probe"].tolist() == [record["scores"]["probe"], 12.345]
+    assert math.isnan(found["membership"][1])
+    assert main(["report", str(tmp_path), "--audits"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["forget", "method", *SCORES]
+    assert lines[2].split()[lines[0].split().index("probe")] == "12.3"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema": 2}, "not an audit of schema 1: run `adu audit` anew"),
+        ({"method": "gate"}, "method must say its name"),
+        ({"forget": {}}, "what to forget is"),
+        ({"scores": {"mem": 1.0}}, "scores must be those of"),
+        ({"scores": dict.fromkeys(SCORES, True)}, "scores: mem cannot be 'True'"),
+        ({"scores": dict.fromkeys(SCORES, 10**400)}, "scores: mem cannot be '1000"),
+    ],
+    ids=str,
+)
+def test_a_tampered_audit_is_refused(
+    record: dict[str, Any], change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "audit.json"
+    write_json(path, record | change)
+    with pytest.raises(ValueError, match=f"{path}.*({said})"):
+        read_audits(path)
+
+
+def test_a_folder_without_audits_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no audit to read: run `adu audit` first"):
+        read_audits(tmp_path)
 
 
 def test_requirements() -> None:

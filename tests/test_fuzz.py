@@ -21,6 +21,8 @@ from PIL import Image
 from quick import quick
 
 from adu_core import FrozenCLIP, Splits, Target, Task, load_model, save_model
+from adu_core.audit.audit import SCORES
+from adu_core.audit.audits import read_audits
 from adu_core.cli import main
 from adu_core.clip.load import load_clip
 from adu_core.data.folder import find_folder
@@ -30,7 +32,7 @@ from adu_core.files import read_json, write_json
 from adu_core.methods import METHODS, method
 from adu_core.methods.saved import read_about
 from adu_core.runs.grid import Grid, read_grids
-from adu_core.runs.record import read_record
+from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec
 
 ROOT = Path(__file__).parents[1]
@@ -184,7 +186,24 @@ def test_a_record(data: st.DataObject, record: dict[str, Any], tmp_path: Path) -
         write_json(path, damaged(data, record))
     except (ValueError, UnicodeEncodeError):
         return
-    taken_or_refused(lambda: read_record(path), str(path))
+    taken_or_refused(lambda: read_table([path]), str(path))
+
+
+@many
+@given(data=st.data())
+def test_an_audit(data: st.DataObject, tmp_path: Path) -> None:
+    path = tmp_path / "audit.json"
+    whole = {
+        "schema": 1,
+        "method": {"name": "gate", "settings": {"copies": 8}},
+        "forget": {"domains": ["sketch"], "classes": []},
+        "scores": {**dict.fromkeys(SCORES, 50.0), "cosine": None},
+    }
+    try:
+        write_json(path, damaged(data, whole))
+    except (ValueError, UnicodeEncodeError):
+        return
+    taken_or_refused(lambda: read_audits(path), str(path))
 
 
 @many

@@ -1,6 +1,7 @@
 """Means of records.
 
-Mean Mem, For, H and selectivity with 95 % intervals, of all records in a folder.
+Mean Mem, For, H and selectivity with 95 % intervals, of all records in a folder; or, with
+--audits, the scores of all audits there, a line each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ examples:
   adu report runs/ablation
   adu report runs/ablation --by method,forget
   adu report runs/bench --also h_held_out,of_perfect,fit_seconds
+  adu report runs/audits --audits
   adu report runs/causes --by gamma,lam --against mmd2.after,silhouette_domain.after
 """
 
@@ -41,10 +43,24 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="COLUMN,…",
         help="also how For and selectivity go with a column from run to run, as mmd2.after",
     )
+    command.add_argument(
+        "--audits", action="store_true", help="the scores of `adu audit` instead, a line each"
+    )
 
 
 def do(arguments: argparse.Namespace) -> None:
     """Read, print."""
+    if arguments.audits:
+        from adu_core.audit.audits import read_audits
+
+        found = read_audits(arguments.folder)
+        print(
+            found.to_string(
+                index=False, float_format="%.1f", formatters={"cosine": "{:.3f}".format}
+            )
+        )
+        return
+
     from adu_core.runs import records
 
     found = records.read_table(arguments.folder)
