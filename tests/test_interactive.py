@@ -2,7 +2,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 
-from adu_core.show.interactive import knobs, player
+from adu_core.show.interactive import knobs, player, quiz
 
 
 def draw(number: int) -> plt.Figure:
@@ -46,3 +46,22 @@ def test_moving_a_knob_draws_the_figure_anew():
 def test_what_is_no_figure_is_shown_as_text():
     *_, text, _ = knobs(lambda number: number < 2, number=ipywidgets.IntSlider(1, 0, 5)).children
     assert text.value == "<pre>True</pre>"
+
+
+def test_a_quiz_holds_its_answers_and_which_is_right():
+    page = quiz("2 + 2?", {"3": "One more.", "4": "Yes.", "<5>": "Less."}, right="4").html
+    assert '"right":1' in page
+    assert "<5>" not in page
+
+
+@pytest.mark.parametrize(
+    ("choices", "right", "said"),
+    [
+        ({"3": "One more."}, "3", "two choices"),
+        ({"3": "One more.", "4": "Yes."}, "5", "not '5'"),
+        ({"3": "", "4": "Yes."}, "4", "'3' has no answer"),
+    ],
+)
+def test_a_quiz_that_cannot_be_answered_is_refused(choices, right, said):
+    with pytest.raises(ValueError, match=said):
+        quiz("2 + 2?", choices, right=right)

@@ -1,4 +1,4 @@
-// What explorer and player share: making elements, and a slider with a play button.
+// What explorer, player and quiz share: making elements, and a slider with a play button.
 
 function make(parent, tag, attributes = {}, text = "") {
   const inSvg = tag === "svg" || parent.namespaceURI?.endsWith("svg");
