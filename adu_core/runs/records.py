@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from adu_core.measure.accuracy import perfect_gate_h
 from adu_core.measure.fronts import confidence_interval, for_at_mem, hypervolume
@@ -209,10 +210,11 @@ def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -
             if name not in found.columns:
                 raise ValueError(f"{flag} {name}: the columns are {', '.join(found.columns)}")
     for name in also:
-        if not pd.api.types.is_numeric_dtype(found[name]):
+        if not is_numeric_dtype(found[name]):
             raise ValueError(f"--also {name}: this column holds no numbers to take the mean of")
     means = summary(found, by, also).sort_values(by, kind="stable")
-    print(means.to_string(index=False, float_format="%.1f"))
+    whole = dict.fromkeys((name for name in by if is_numeric_dtype(means[name])), "{:g}".format)
+    print(means.to_string(index=False, float_format="%.1f", formatters=whole))
     for values, names in _pooled_settings(found, by):
         print(f"{', '.join(map(str, values))}: a mean over runs that differ in {', '.join(names)}")
     if by == ["method"] and "baseline" in set(found["method"]) and found["method"].nunique() > 1:
