@@ -13,7 +13,7 @@ def draw(number: int) -> plt.Figure:
 
 def test_a_player_holds_every_frame_and_closes_the_figures():
     page = player([draw(1), draw(2)], ["one", "two"], alt="a number").html
-    assert page.count("data:image/webp;base64,") == 2
+    assert page.count("data:image/webp;base64,") == 4  # two for light pages, two for dark
     assert '"names":["one","two"]' in page
     assert not plt.get_fignums()
 

@@ -20,6 +20,7 @@ from adu_core.data.dataset import DomainDataset
 from adu_core.files import replacing
 from adu_core.measure.accuracy import class_logits
 from adu_core.runs.run import Run
+from adu_core.show.dark import keep_both
 
 #: For domains in their order: told apart by colour-blind readers, on white and on black.
 DOMAIN_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#949494")
@@ -29,7 +30,11 @@ RIGHT, WRONG = "#1a7f4b", "#c2410c"
 
 
 def style() -> None:
-    """The look of the book's figures, for a notebook's first cell: seaborn's ticks, one font."""
+    """The look of the book's figures, for a notebook's first cell: seaborn's ticks, one font.
+
+    A notebook's outputs then hold each figure twice, for light pages and for dark ones.
+    """
+    keep_both()
     sns.set_theme(
         style="ticks",
         palette=DOMAIN_COLOURS,

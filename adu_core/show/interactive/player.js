@@ -1,9 +1,12 @@
-// Pictures one after the other, under a slider.
+// Pictures one after the other, under a slider; for light pages and for dark ones.
 
 function player(root, data) {
-  const image = make(root, "img", { class: "adu-frame", alt: data.alt });
-  timeline(root, data.names, (frame) => {
-    image.src = data.frames[frame];
-    image.alt = `${data.alt} (${data.names[frame]})`;
+  const images = ["light", "dark"].map((theme) =>
+    [data[theme], make(root, "img", { class: `adu-frame adu-${theme}`, alt: data.alt })]);
+  timeline(root, data.names, (number) => {
+    for (const [frames, image] of images) {
+      image.src = frames[number];
+      image.alt = `${data.alt} (${data.names[number]})`;
+    }
   });
 }

@@ -9,11 +9,14 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from adu_core.show.dark import darkened
 from adu_core.show.interactive.page import Piece, data_url, piece
 
 
 def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: int = 110) -> Piece:
     """A scrubbable player of ``figures``, all of one size, closed afterwards.
+
+    It holds every figure twice, and shows those that suit a light or a dark page.
 
     names:  what each is, such as "epoch 3"
     alt:    what they show, for readers who do not see them
@@ -22,11 +25,18 @@ def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: in
     """
     if not figures or len(figures) != len(names):
         raise ValueError(f"{len(names)} names for {len(figures)} figures: one for each, and some")
-    frames = []
+    light, dark = [], []
     for figure in figures:
-        buffer = BytesIO()
-        figure.savefig(buffer, dpi=dpi, facecolor="white")
+        light.append(_frame(figure, dpi))
+        with darkened(figure):
+            dark.append(_frame(figure, dpi))
         plt.close(figure)
-        with Image.open(buffer) as picture:
-            frames.append(data_url(picture.convert("RGB"), quality=85))
-    return piece("player", {"frames": frames, "names": list(names), "alt": alt}, label=alt)
+    data = {"light": light, "dark": dark, "names": list(names), "alt": alt}
+    return piece("player", data, label=alt)
+
+
+def _frame(figure: Figure, dpi: int) -> str:
+    buffer = BytesIO()
+    figure.savefig(buffer, dpi=dpi)
+    with Image.open(buffer) as picture:
+        return data_url(picture.convert("RGB"), quality=85)

@@ -1,0 +1,142 @@
+"""Figures for dark pages: greys turn round, colours and pictures stay, nothing is left changed."""
+
+import base64
+import hashlib
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+import seaborn as sns
+from docutils import nodes
+from docutils.utils import new_document
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from PIL import Image
+
+from adu_core.show.dark import MIME, dark_png, darkened, turned
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book/_ext"))
+import dark  # noqa: E402
+
+
+def lines() -> Figure:
+    figure, axes = plt.subplots(figsize=(3, 2))
+    axes.plot([1, 2, 3], color="#333333", marker="o", markerfacecolor="none", label="a")
+    axes.errorbar([1, 2], [1, 2], yerr=[0.1, 0.2], color="k")
+    axes.axhline(2, color="#888888", linestyle=":")
+    axes.annotate("x", (1, 1), (1.5, 1.5), arrowprops={"arrowstyle": "->"})
+    axes.legend()
+    axes.set(title="title", xlabel="epoch")
+    return figure
+
+
+def bars() -> Figure:
+    figure, axes = plt.subplots(figsize=(3, 2))
+    axes.bar([1, 2], [3, 4], color=["#de8f05", "#cccccc"], edgecolor="k")
+    axes.scatter([1, 2], [1, 2], c="k")
+    axes.fill_between([1, 2], [1, 2], [2, 3], color="0.8")
+    return figure
+
+
+def heat() -> Figure:
+    figure, axes = plt.subplots(figsize=(3, 2))
+    sns.heatmap(np.arange(16).reshape(4, 4), annot=True, ax=axes)
+    return figure
+
+
+def mapped() -> Figure:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(3, 2))
+    left.scatter([1, 2], [1, 2], c=[0.1, 0.4])
+    right.imshow(np.random.default_rng(0).random((8, 8, 3)))
+    right.text(3, 3, "cat", color="white")
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def test_greys_turn_round_and_colours_stay() -> None:
+    white, black, grey, blue, clear = turned(["white", "black", "0.5", "#0173b2", (1, 1, 1, 0.3)])
+    assert white[:3].max() < 0.1
+    assert black[:3].min() > 0.9
+    assert 0.4 < grey[0] < 0.6
+    assert np.allclose(blue[:3], np.array([0x01, 0x73, 0xB2]) / 255)
+    assert clear[3] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("draw", [lines, bars, heat, mapped])
+def test_the_figure_is_afterwards_what_it_was(draw) -> None:
+    figure = draw()
+    before = png(figure)
+    shown = dark_png(figure)
+    assert shown.startswith(b"\x89PNG")
+    assert shown != before
+    assert png(figure) == before
+    with pytest.raises(KeyError), darkened(figure):
+        raise KeyError
+    assert png(figure) == before
+    plt.close(figure)
+
+
+def test_a_title_becomes_light_and_what_stands_on_pictures_stays() -> None:
+    figure, heated = lines(), heat()
+    ticks = heated.axes[0].get_xticklabels()[0]
+    said = [text.get_color() for text in heated.axes[0].texts]
+    with darkened(figure), darkened(heated):
+        assert min(figure.axes[0].title.get_color()[:3]) > 0.7
+        assert [text.get_color() for text in heated.axes[0].texts] == said
+        assert min(ticks.get_color()[:3]) > 0.7
+    plt.close("all")
+
+
+def test_the_ground_is_transparent() -> None:
+    figure = lines()
+    with Image.open(BytesIO(dark_png(figure))) as picture:
+        assert picture.getpixel((0, 0))[3] == 0
+    plt.close(figure)
+
+
+def test_a_notebooks_output_holds_both_and_the_page_shows_them(tmp_path: Path) -> None:
+    code = (
+        "from adu_core import figures\nfigures.style()\nimport matplotlib.pyplot as plt\n"
+        "plt.plot([1, 2]);"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=300).execute()
+    (output,) = (each for each in notebook.cells[0].outputs if "data" in each)
+    light, shown = (base64.b64decode(output["data"][kind]) for kind in ("image/png", MIME))
+    assert light != shown
+    path = tmp_path / "page.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    name = hashlib.sha256(light).hexdigest()
+    assert list(dark.pairs(path)) == [(name, shown)]
+
+    class App:  # what the extension asks of Sphinx
+        srcdir = tmp_path
+
+        class env:  # noqa: N801
+            docname = "page"
+
+            @staticmethod
+            def doc2path(docname: str) -> str:
+                return str(path)
+
+    (tmp_path / f"{name}.png").write_bytes(light)
+    page = new_document("page")
+    page += nodes.image(uri=f"{name}.png", alt="a line")
+    page += nodes.image(uri="another.png", alt="no twin")
+    dark.add_dark(App, page)
+    first, second, third = page.findall(nodes.image)
+    assert (first["classes"], second["classes"]) == (["only-light"], ["only-dark"])
+    assert (tmp_path / second["uri"]).read_bytes() == shown
+    assert second["alt"] == first["alt"]
+    assert not third["classes"]
