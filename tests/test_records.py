@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -16,6 +17,7 @@ from adu_core.files import read_json, write_json
 from adu_core.methods.zero_shot import ZeroShot
 from adu_core.runs.record import read_record
 from adu_core.runs.record_table import table
+from adu_core.show.report_figure import report_figure
 
 DOMAINS = ["real", "painting", "clipart", "sketch"]
 SPEC = Spec(MINI, Target(("sketch",)))
@@ -376,3 +378,42 @@ def test_further_columns_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_only_for_whole_domains_is_there_a_perfect_gate(tmp_path: Path) -> None:
     write(tmp_path, replace(SPEC, forget=Target((), ("car",))), 80, 60)
     assert "of_perfect" not in records.read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("by", "lines", "scale"),
+    [(["method", "shots"], 2, "log"), (["shots", "method"], 2, "log"), (["shots"], 1, "log")],
+    ids=str,
+)
+def test_a_figure_draws_each_mean_with_its_interval(
+    by: list[str], lines: int, scale: str, tmp_path: Path
+) -> None:
+    for name in ("baseline", "full"):
+        for shots in (1, 4, 16):
+            for seed, off in ((0, -1.0), (1, 1.0)):
+                spec = Spec(ABLATION[name], Target(("sketch",)), seed=seed, shots=shots)
+                write(tmp_path, spec, 80 + off, 60)
+    means = records.summary(records.read_table(tmp_path), by)
+    figure = report_figure(means, by)
+    mem = figure.axes[0]
+    assert mem.get_title() == "Mem"
+    assert mem.get_xscale() == scale
+    assert len(mem.containers) == lines
+    points = mem.containers[0].lines[0].get_xydata()
+    assert points.tolist() == [[1, 80], [4, 80], [16, 80]]
+    ends = mem.containers[0].lines[2][0].get_segments()[0][:, 1]
+    assert ends[1] - ends[0] == pytest.approx(2 * means["mem ±"].iloc[0])
+    plt.close(figure)
+
+
+def test_without_a_number_each_combination_is_a_row(folder: Path, tmp_path: Path) -> None:
+    by = ["method", "forget"]
+    figure = report_figure(records.summary(records.read_table(folder), by), by)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["baseline, real", "baseline, sketch", "full, real", "full, sketch"]
+    plt.close(figure)
+    out = tmp_path / "out" / "report.png"
+    assert main(["report", str(folder), "--by", "method,forget", "--figure", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert not plt.get_fignums()
+    assert main(["report", str(folder), "--figure", str(folder)]) == 2

@@ -15,6 +15,7 @@ EXAMPLES = """\
 examples:
   adu report runs/ablation
   adu report runs/ablation --by method,forget
+  adu report runs/shots --by method,shots --figure shots.png
   adu report runs/bench --also h_held_out,of_perfect,fit_seconds
   adu report runs/audits --audits
   adu report runs/causes --by gamma,lam --against mmd2.after,silhouette_domain.after
@@ -43,13 +44,16 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="COLUMN,…",
         help="also how For and selectivity go with a column from run to run, as mmd2.after",
     )
+    command.add_argument("--figure", metavar="FILE", help="draw the means; the suffix says how")
     command.add_argument(
         "--audits", action="store_true", help="the scores of `adu audit` instead, a line each"
     )
 
 
 def do(arguments: argparse.Namespace) -> None:
-    """Read, print."""
+    """Read, print, draw."""
+    if arguments.figure:
+        options.check_writable(arguments.figure, "--figure")
     if arguments.audits:
         from adu_core.audit.audits import read_audits
 
@@ -65,6 +69,11 @@ def do(arguments: argparse.Namespace) -> None:
 
     found = records.read_table(arguments.folder)
     records.print_report(found, arguments.by, arguments.also)
+    if arguments.figure:
+        from adu_core.show.figures import save  # late: drawing takes seconds to import
+        from adu_core.show.report_figure import report_figure
+
+        save(report_figure(records.summary(found, arguments.by), arguments.by), arguments.figure)
     if arguments.fronts:
         print("\nMem-For fronts, each over the records of one method and forgotten domain:")
         print(records.fronts(found).to_string(index=False, float_format="%.1f"))
