@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from adu_core.files import read_json
+from adu_core.cli import parser
+from adu_core.cli.options import method_from
+from adu_core.files import plain, read_json, write_json
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.insert(0, str(FOLDER))
+import audits  # noqa: E402
 
 
 def said(script: str, *words: str) -> str:
@@ -70,6 +74,20 @@ def test_work_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     assert all(work["killed"] == work["same"] == 1 for work in found.values())
 
 
+def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(tmp_path: Path) -> None:
+    full = read_json(audits.BENCH)["rows"]
+    full = next(row["method"] for row in full if row["method"]["name"] == "full")
+    words = audits.settings(full)
+    assert not {"instapg=true", "ddl=true"} & set(words)  # its name says so
+    run = parser().parse_args(["run", "--method", "full", *words])
+    assert plain(method_from("full", run).as_dict()) == full
+    # What is there is not made again, whatever it holds.
+    kept = tmp_path / "sketch-gate/audit.json"
+    write_json(kept, {})
+    said("audits.py", "--methods", "gate", "--forget", "sketch", "--save", str(tmp_path))
+    assert read_json(kept) == {}
+
+
 def test_imports_and_decoding(tmp_path: Path) -> None:
     said("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
     assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1
@@ -98,3 +116,11 @@ def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
 def test_without_a_gpu_nothing_is_done(tmp_path: Path) -> None:
     assert "nothing was done" in said("gpu.py", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
+    words = ["--tests", "tests/test_target.py", "--processes", "0"]
+    said("branches.py", *words, "--save", str(tmp_path / "branches.json"))
+    rooms = read_json(tmp_path / "branches.json")["rooms"]
+    assert {"data", "runs", "all"} <= rooms.keys()
+    assert 0 < rooms["data"]["taken"] < rooms["data"]["branches"] < rooms["all"]["branches"]

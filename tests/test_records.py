@@ -360,6 +360,8 @@ def test_a_report_says_which_settings_it_pools(
     said = capsys.readouterr().out
     assert "differ" not in said
     assert [line.split()[1] for line in said.splitlines()[1:]] == ["0.25", "3"]
+    records.print_report(table, ["forget_weight", "balanced"])
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["True"] * 2
 
 
 def test_further_columns_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

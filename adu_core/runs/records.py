@@ -213,7 +213,8 @@ def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -
         if not is_numeric_dtype(found[name]):
             raise ValueError(f"--also {name}: this column holds no numbers to take the mean of")
     means = summary(found, by, also).sort_values(by, kind="stable")
-    whole = dict.fromkeys((name for name in by if is_numeric_dtype(means[name])), "{:g}".format)
+    numbers = [name for name in by if is_numeric_dtype(means[name]) and means[name].dtype != bool]
+    whole = dict.fromkeys(numbers, "{:g}".format)
     print(means.to_string(index=False, float_format="%.1f", formatters=whole))
     for values, names in _pooled_settings(found, by):
         print(f"{', '.join(map(str, values))}: a mean over runs that differ in {', '.join(names)}")

@@ -48,7 +48,7 @@ def report_figure(means: pd.DataFrame, by: Sequence[str]) -> Figure:
 
 
 def _varies(values: pd.Series) -> bool:
-    return bool(is_numeric_dtype(values)) and values.nunique() > 1
+    return bool(is_numeric_dtype(values)) and values.dtype != bool and values.nunique() > 1
 
 
 def _lines(axes: Axes, means: pd.DataFrame, result: str, along: str, others: list[str]) -> None:
