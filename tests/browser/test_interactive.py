@@ -1,5 +1,7 @@
 import pytest
 
+from .conftest import Reader
+
 LAST = "notebooks/08_adu.html"
 
 
@@ -42,7 +44,7 @@ def test_the_explorers_slider_runs_through_training(page):
 
 def test_the_player_shows_another_frame(page):
     player = page.locator(".adu-interactive", has=page.locator(".adu-frame")).first
-    slider, frame = player.locator("input[type=range]"), player.locator("img")
+    slider, frame = player.locator("input[type=range]"), player.locator("img.adu-light")
     slider.focus()
     last = frame.get_attribute("src")
     page.keyboard.press("Home")
@@ -50,6 +52,48 @@ def test_the_player_shows_another_frame(page):
     assert first != last
     player.get_by_role("button").click()
     page.wait_for_function("([img, src]) => img.src !== src", arg=[frame.element_handle(), first])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_and_frames_suit_the_theme(browser, theme):
+    reader = Reader(browser, theme=theme)
+    page = reader.open(LAST)
+    other = {"light": "dark", "dark": "light"}[theme]
+    twins = page.locator("article img.only-dark").count()
+    assert twins == page.locator("article img.only-light").count() > 5
+    for kind in ("only", "adu"):
+        shown, hidden = (page.locator(f"article img.{kind}-{each}") for each in (theme, other))
+        assert all(image.is_visible() for image in shown.all())
+        assert not any(image.is_visible() for image in hidden.all())
+    reader.context.close()
+
+
+def test_a_term_explains_itself_to_mouse_and_keyboard(reader):
+    page = reader.open("book/index.html")
+    box, link = page.locator("#definition"), page.locator('a[href$="#term-domain"]').first
+    assert box.is_hidden()
+    link.hover()
+    assert box.inner_text().startswith("The manner in which a picture is made")
+    assert link.get_attribute("aria-describedby") == "definition"
+    box.hover()  # it can be read without going away
+    assert box.is_visible()
+    page.keyboard.press("Escape")
+    assert box.is_hidden()
+    link.focus()
+    assert box.is_visible()
+    page.keyboard.press("Tab")
+    assert link.get_attribute("aria-describedby") is None
+    assert not reader.complaints
+
+
+def test_every_link_to_a_term_has_an_explanation(reader):
+    page = reader.open("book/index.html")
+    known = page.evaluate("Object.keys(window.DEFINITIONS)")
+    found = page.evaluate(
+        "[...document.querySelectorAll('a.reference[href*=\"#term-\"]')].map(a => a.hash.slice(1))"
+    )
+    assert found
+    assert set(found) <= set(known)
 
 
 def test_the_search_finds_instapg(reader):
