@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from PIL import Image
 
-from adu_core.show.dark import MIME, dark_png, darkened, turned
+from adu_core.show.dark import DARK, LIGHT, dark_png, darkened, turned
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book/_ext"))
@@ -113,7 +113,8 @@ def test_a_notebooks_output_holds_both_and_the_page_shows_them(tmp_path: Path) -
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(notebook, timeout=300).execute()
     (output,) = (each for each in notebook.cells[0].outputs if "data" in each)
-    light, shown = (base64.b64decode(output["data"][kind]) for kind in ("image/png", MIME))
+    light = base64.b64decode(output["data"][LIGHT])
+    shown = base64.b64decode(output["metadata"][LIGHT][DARK])
     assert light != shown
     path = tmp_path / "page.ipynb"
     path.write_text(json.dumps(notebook), encoding="utf-8")

@@ -16,8 +16,8 @@ from matplotlib.collections import Collection, QuadMesh
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
-#: Under this name a notebook's output holds the dark picture, beside the light one.
-MIME = "application/x.dark+png"
+#: Where the metadata of a notebook's output hold the dark picture, of a light one of this type.
+LIGHT, DARK = "image/png", "dark"
 #: White becomes this dark and black this light, so that neither glares.
 DARKEST, LIGHTEST = 0.08, 0.93
 #: Colours of less saturation than this are greys.
@@ -91,14 +91,17 @@ def dark_png(figure: Figure, dpi: float | None = None) -> bytes:
 
 
 def keep_both() -> None:
-    """From now on, a notebook's outputs hold each figure twice; nothing without a notebook."""
+    """From now on, a notebook's outputs hold each figure twice; nothing without a notebook.
+
+    The dark one is in the metadata of the light one: whoever knows nothing of it shows the latter.
+    """
     from IPython import get_ipython  # late: nothing but a notebook needs it
 
     shell = get_ipython()
     if shell is None or shell.display_formatter is None:
         return
 
-    def both(figure: Figure, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG001
-        return {MIME: base64.b64encode(dark_png(figure)).decode()}
+    def dark(figure: Figure, include: Any = None, exclude: Any = None) -> tuple[Any, Any]:  # noqa: ARG001
+        return {}, {LIGHT: {DARK: base64.b64encode(dark_png(figure)).decode()}}
 
-    shell.display_formatter.mimebundle_formatter.for_type(Figure, both)
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, dark)

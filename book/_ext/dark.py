@@ -15,23 +15,17 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from adu_core.show.dark import MIME
-
-LIGHT = "image/png"
+from adu_core.show.dark import DARK, LIGHT
 
 
 def pairs(notebook: Path) -> Iterator[tuple[str, bytes]]:
     """The name of each light picture's file, and the dark picture."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     for output in (each for cell in cells for each in cell.get("outputs", [])):
-        shown = {
-            kind: "".join(data)
-            for kind, data in output.get("data", {}).items()
-            if kind in (LIGHT, MIME)
-        }
-        if len(shown) == 2:
-            light, dark = (base64.b64decode(shown[kind]) for kind in (LIGHT, MIME))
-            yield hashlib.sha256(light).hexdigest(), dark
+        dark = output.get("metadata", {}).get(LIGHT, {}).get(DARK)
+        if dark is not None:
+            light = base64.b64decode("".join(output["data"][LIGHT]))
+            yield hashlib.sha256(light).hexdigest(), base64.b64decode(dark)
 
 
 def add_dark(app: Sphinx, doctree: nodes.document) -> None:
