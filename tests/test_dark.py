@@ -98,6 +98,18 @@ def test_a_title_becomes_light_and_what_stands_on_pictures_stays() -> None:
     plt.close("all")
 
 
+def test_text_on_a_coloured_bar_stays_and_on_a_grey_one_turns() -> None:
+    figure, axes = plt.subplots(figsize=(3, 2))
+    for place, colour in enumerate(["#7a4f86", "#333333"]):
+        axes.bar(place, 2, color=colour)
+        axes.text(place, 1, "x", color="white", ha="center", va="center")
+    with darkened(figure):
+        on_colour, on_grey = (text.get_color() for text in axes.texts)
+        assert on_colour == "white"
+        assert max(on_grey[:3]) < 0.1
+    plt.close(figure)
+
+
 def test_the_ground_is_transparent() -> None:
     figure = lines()
     with Image.open(BytesIO(dark_png(figure))) as picture:

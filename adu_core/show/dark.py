@@ -40,10 +40,10 @@ def turned(colours: Any) -> np.ndarray:
 def darkened(figure: Figure) -> Iterator[None]:
     """Inside of it, the figure is drawn for a dark page; afterwards it is as it was.
 
-    Pictures, and what is coloured by a colour map, stay; so does text that stands on them.
+    Pictures, and what has a colour, stay; so does text that stands on them.
     """
-    on_pictures = _on_pictures(figure)
-    artists = [artist for artist in figure.findobj() if id(artist) not in on_pictures]
+    stay = _stay(figure)
+    artists = [artist for artist in figure.findobj() if id(artist) not in stay]
     # All are read before any is changed: one part's colour may be that of another.
     parts = [found for artist in artists for part in _PARTS if (found := _part(artist, part))]
     try:
@@ -55,13 +55,28 @@ def darkened(figure: Figure) -> Iterator[None]:
             put(old)
 
 
-def _on_pictures(figure: Figure) -> set[int]:
-    """The texts that stand on a picture or a heat map."""
+def _stay(figure: Figure) -> set[int]:
+    """The texts that stand on a picture, a heat map, or a patch that keeps its colour."""
+    figure.draw_without_rendering()  # now all have a place
     found: set[int] = set()
     for axes in figure.findobj(Axes):
-        if axes.images or any(isinstance(each, QuadMesh) for each in axes.collections):
-            found |= {id(text) for text in axes.texts}
+        pictures = axes.images or any(isinstance(each, QuadMesh) for each in axes.collections)
+        coloured = [
+            patch.get_window_extent()
+            for patch in axes.patches
+            if patch.get_fill() and _keeps(patch.get_facecolor())
+        ]
+        for text in axes.texts:
+            place = text.get_window_extent()
+            middle = (place.x0 + place.x1) / 2, (place.y0 + place.y1) / 2
+            if pictures or any(patch.contains(*middle) for patch in coloured):
+                found.add(id(text))
     return found
+
+
+def _keeps(colour: Any) -> bool:
+    rgba = to_rgba_array(colour)
+    return bool(rgba[0, 3] > 0.5 and np.allclose(rgba, turned(colour)))
 
 
 def _part(artist: Artist, part: str) -> tuple[Callable[[Any], Any], Any, Any] | None:
