@@ -29,7 +29,7 @@ EXECUTED := build/.executed
 # Inside a rule: the notebooks newer than its target, or all if something that they read is.
 CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
-.PHONY: help setup test unit notebooks book browser figures records bench gpu branches lint format lab lock clean address
+.PHONY: help setup test unit notebooks book browser figures records bench gpu mutants branches lint format lab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -93,6 +93,9 @@ bench: $(READY) ## speed and memory as ratios; make bench SAVE=FOLDER keeps them
 
 gpu: $(READY) ## what only a GPU can show, records in book/results/gpu; nothing where there is none
 	$(BIN)/python benchmarks/gpu.py
+
+mutants: $(READY) ## change the code line by line: does a test notice? half an hour; SAVE=FILE keeps the record
+	$(BIN)/python benchmarks/mutants.py $(if $(SAVE),--save $(SAVE))
 
 branches: $(READY) ## which branches of the library the unit tests take; SAVE=FILE keeps the record
 	$(BOUNDED) $(BIN)/python benchmarks/branches.py $(if $(SAVE),--save $(SAVE))

@@ -14,6 +14,7 @@ from adu_core.files import plain, read_json, write_json
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 import audits  # noqa: E402
+import mutants  # noqa: E402
 
 
 def said(script: str, *words: str) -> str:
@@ -116,6 +117,23 @@ def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
 def test_without_a_gpu_nothing_is_done(tmp_path: Path) -> None:
     assert "nothing was done" in said("gpu.py", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_survivor_is_known_by_its_function_and_what_was_changed() -> None:
+    shown = "--- a.py\n+++ a.py\n@@ -1 +1 @@\n def f():\n-    return 1\n+    return 2\n"
+    assert mutants.change(shown) == ["- return 1", "+ return 2"]
+    reasons = read_json(FOLDER / "survivors.json")
+    for each in reasons:
+        assert each.keys() == {"function", "change", "why"}
+        assert each["why"]
+
+
+def test_what_is_changed_and_what_must_notice_are_there() -> None:
+    for part in mutants.PARTS.values():
+        for name in part.code:
+            assert (FOLDER.parent / "adu_core" / name).is_file()
+        for name in part.tests:
+            assert (FOLDER.parent / f"tests/test_{name}.py").is_file()
 
 
 def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
