@@ -6,8 +6,10 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -237,6 +239,42 @@ def test_a_killed_process_is_a_failed_run(spec: Spec, tmp_path: Path) -> None:
     failed: dict[Spec, str] = {}
     go([spec], tmp_path, executor=Died(), failed=failed)
     assert "killed, perhaps for want of memory" in failed[spec]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of processes are POSIX's")
+def test_a_killed_sweep_leaves_no_process_behind(
+    picture_folder: Path, tiny_path: str, tmp_path: Path
+) -> None:
+    what = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "1"]
+    how = ["--methods", "zero-shot", "--seeds", "99", "--processes", "2"]
+    command = [sys.executable, "-m", "adu_core", "sweep", str(tmp_path / "runs"), *what, *how]
+    work = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait(lambda: any((tmp_path / "runs").glob("*.json")))  # all its processes are at work
+    work.kill()
+    work.wait()
+
+    def all_gone() -> bool:
+        try:
+            os.killpg(work.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    try:
+        wait(all_gone)
+    finally:
+        if not all_gone():
+            os.killpg(work.pid, signal.SIGKILL)
+
+
+def wait(happened: Callable[[], bool], seconds: float = 500) -> None:
+    """Until it has happened; a failure if that takes too long."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def test_the_device_is_asked_for_where_the_run_is(spec: Spec, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -13,7 +14,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     as_completed,
 )
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, get_args
 
@@ -169,7 +170,16 @@ _names = functools.lru_cache(maxsize=4)(source_names)
 
 
 def _start(threads: int) -> None:
+    """In each process: its share of the cores, and no life after the sweep's."""
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process of a pool that was killed would wait for more work for ever."""
+    if (sweep := parent_process()) is not None:
+        sweep.join()
+        os._exit(1)
 
 
 def run_spec(spec: Spec, path: Path, device: str = "cpu") -> None:
