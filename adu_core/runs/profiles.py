@@ -1,89 +1,130 @@
-"""How big the notebooks think: the drawn world on a laptop, or a real CLIP on a GPU."""
+"""Which CLIP and which pictures the notebooks use: the drawn world, or a reader's own."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import load_clip
+from adu_core.clip.named import clip_from
 from adu_core.data.dataset import readable
-from adu_core.data.sources import Splits, load_splits
-from adu_core.data.world import SIZE
-from adu_core.methods.adu.method import ADU, PAPER
+from adu_core.data.grammar import KINDS
+from adu_core.data.sources import Splits, load_splits, source_names
+from adu_core.methods import Preset, method
+from adu_core.methods.adu.method import ADU
+from adu_core.methods.base import Method
 
-NAMES = ("mini", "clip")
-
-#: What the chapters train with on a laptop: the settings of the ablation that they read.
-CHAPTERS = replace(PAPER, epochs=12, gamma=3.0, lam=10.0)
+#: One CLIP is loaded once for a notebook, however often it asks.
+_loaded = lru_cache(maxsize=1)(load_clip)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The model, the pictures and the budget that every notebook of the book uses.
+    """The CLIP, the pictures and the domain to forget that a notebook uses.
 
-    picture_size: pixels a side, as the CLIP takes them; forget: the domain that the chapters forget
+    clip:  ``load_clip``'s name and pretrained
+    data:  ``"world"`` or ``"KIND:PLACE"``, as ``load_splits`` takes it
+    shots: training pictures per class and domain
+    limit: of pictures that are not drawn, measure on at most so many per class and domain
     """
 
-    name: str
-    clip: str
-    pretrained: str | None
-    data: str
-    device: str
-    settings: ADU
-    picture_size: int
+    clip: tuple[str, str | None] = ("mini", None)
+    data: str = "world"
     forget: str = "sketch"
+    device: str = "cpu"
     shots: int = 8
     limit: int | None = None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the pictures are those of the drawn world."""
+        return self.data == "world"
+
+    @property
+    def records_apply(self) -> bool:
+        """Whether the book's records of the drawn world are of this CLIP and these pictures."""
+        return self.drawn and self.clip == ("mini", None)
+
+    @property
+    def preset(self) -> Preset:
+        """``"mini"`` for small CLIPs, ``"paper"`` for open_clip's."""
+        return "mini" if self.clip[1] is None else "paper"
+
+    @property
+    def settings(self) -> ADU:
+        """The whole of ADU with the settings that suit the CLIP."""
+        return cast(ADU, self.method("full"))
+
+    def method(self, name: str, **settings: Any) -> Method:
+        """Any method by its name, with the settings that suit the CLIP and those given here.
+
+        Raises ``ValueError`` for an unknown name or setting, or a value out of range.
+        """
+        return method(name, self.preset, **settings)
+
     def load_clip(self) -> FrozenCLIP:
         """The frozen CLIP, on the profile's device."""
-        return load_clip(self.clip, self.pretrained, self.device)
+        return _loaded(*self.clip, self.device)
 
-    def load_splits(self, seed: int = 0) -> Splits:
-        """Shots, validation and test pictures, of the size that the profile's CLIP takes."""
-        size, shots = self.picture_size, self.shots
-        return load_splits(self.data, size=size, shots=shots, seed=seed, limit=self.limit)
+    def load_splits(self, seed: int = 0, *, mix: float = 0.5, held_out: bool = False) -> Splits:
+        """Shots, validation and test pictures, as the profile's CLIP takes them.
+
+        mix: overlap of the drawn world's domains; held_out: its classes that no split has, too
+        """
+        return load_splits(
+            self.data,
+            size=self.load_clip().preprocess,
+            shots=self.shots,
+            seed=seed,
+            mix=mix,
+            limit=self.limit,
+            held_out=held_out,
+        )
 
     def _repr_markdown_(self) -> str:
-        weights = f" ({self.pretrained})" if self.pretrained else ""
+        name, pretrained = self.clip
+        weights = f" ({pretrained})" if pretrained else ""
         return (
-            f"**Profile `{self.name}`**: CLIP `{self.clip}`{weights} on {self.device}, pictures "
-            f"from `{self.data}`, {self.shots} shots per class and domain, "
-            f"{self.settings.epochs} epochs."
+            f"CLIP `{name}`{weights} on {self.device}, pictures from `{self.data}`, "
+            f"{self.shots} shots per class and domain, forgetting {self.forget}."
         )
 
 
 def profile() -> Profile:
-    """The profile that the environment asks for.
+    """The profile that the environment asks for; without a word, the drawn world and its CLIP.
 
-    ``ADU_PROFILE`` is ``mini`` (default: the drawn world, two CPU cores) or ``clip``: OpenAI's
-    ViT-B/16 with the paper's settings on a GPU, on the pictures in the folder ``ADU_DATA``
-    (``<root>/<domain>/<class>/picture.jpg``), forgetting the domain ``ADU_FORGET`` (``sketch``).
-    Raises ``ValueError`` for another name, and for ``clip`` without ``ADU_DATA``.
+    ``ADU_CLIP``:   ``mini``, a file of ``adu pretrain``, or ``NAME:WEIGHTS`` of open_clip
+    ``ADU_DATA``:   ``world``, a folder ``<root>/<domain>/<class>/picture.jpg``, or ``KIND:PLACE``
+    ``ADU_FORGET``: a domain, as its folder is called; without it ``sketch``, or the last domain
+                    where there is no sketch
+    ``ADU_SHOTS``:  training pictures per class and domain, 8 without it
+
+    A GPU is used if torch finds one and the CLIP is one of open_clip's. Raises ``ValueError`` for
+    a CLIP, pictures or a domain that are not there, or a wrong number, naming the variable.
     """
-    name = os.environ.get("ADU_PROFILE", "mini")
-    if name == "mini":
-        return Profile(name, "mini", None, "world", "cpu", CHAPTERS, SIZE)
-    if name != "clip":
-        raise ValueError(f"ADU_PROFILE is {name!r}: set it to {' or '.join(NAMES)}")
-    folder = os.environ.get("ADU_DATA")
-    if not folder:
-        raise ValueError(
-            "ADU_PROFILE is 'clip', so ADU_DATA must name a folder of pictures, "
-            "<root>/<domain>/<class>/picture.jpg, such as Office-Home's"
-        )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Profile(
-        name,
-        "ViT-B-16-quickgelu",
-        "openai",
-        f"folder:{folder}",
-        device,
-        PAPER,
-        224,
-        forget=readable(os.environ.get("ADU_FORGET", "sketch")),
-        limit=10,
-    )
+    data = os.environ.get("ADU_DATA") or "world"
+    if data != "world" and data.partition(":")[0] not in KINDS:
+        data = f"folder:{data}"
+    try:
+        clip = clip_from(os.environ.get("ADU_CLIP") or "mini")
+    except ValueError as error:
+        raise ValueError(f"ADU_CLIP: {error}") from None
+    try:
+        _, domains = source_names(data)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"ADU_DATA: {error}") from None
+    asked = readable(os.environ.get("ADU_FORGET") or "")
+    if asked and asked not in domains:
+        raise ValueError(f"ADU_FORGET: no domain {asked!r} there, but {', '.join(domains)}")
+    forget = asked or ("sketch" if "sketch" in domains else domains[-1])
+    shots = os.environ.get("ADU_SHOTS") or "8"
+    if not shots.isdecimal() or int(shots) < 1:
+        raise ValueError(f"ADU_SHOTS must be a whole number, 1 or more, not {shots!r}")
+    large = clip[1] is not None
+    device = "cuda" if large and torch.cuda.is_available() else "cpu"
+    return Profile(clip, data, forget, device, int(shots), None if data == "world" else 10)
