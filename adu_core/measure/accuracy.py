@@ -88,9 +88,7 @@ def scores(kept: Mapping[str, float], forgotten: Mapping[str, float]) -> dict[st
 
 def harmonic_mean(a: float, b: float) -> float:
     """2ab / (a + b); 0 if either is 0, NaN if either is."""
-    if a != a or b != b:
-        return float("nan")
-    return 2 * a * b / (a + b) if a > 0 and b > 0 else 0.0
+    return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def perfect_gate_h(mem: float, classes: int) -> float:

@@ -41,7 +41,7 @@ class Door(Classifying, Method):
     source: ClassVar[str] = "this book"
     changes: ClassVar[Changes] = "features"
     undo: ClassVar[str] = "take the door off"
-    needs: ClassVar[str] = "shots with domain labels"
+    needs: ClassVar[str] = "shots with class and domain labels"
     kinds: ClassVar[frozenset[Kind]] = frozenset({"domains"})
     trained: ClassVar[bool] = False
 

@@ -40,7 +40,7 @@ class Gate(Classifying, Method):
     source: ClassVar[str] = "this book"
     changes: ClassVar[Changes] = "nothing"
     undo: ClassVar[str] = "take the gate off"
-    needs: ClassVar[str] = "shots with domain labels"
+    needs: ClassVar[str] = "shots with class and domain labels"
     trained: ClassVar[bool] = False
 
     def start(self, task: Task, seed: int = 0) -> GatedAnswer:  # noqa: ARG002

@@ -54,7 +54,7 @@ class Shutter(Classifying, Method):
     source: ClassVar[str] = "this book"
     changes: ClassVar[Changes] = "nothing"
     undo: ClassVar[str] = "take the shutter off"
-    needs: ClassVar[str] = "shots with domain labels"
+    needs: ClassVar[str] = "shots with class and domain labels"
     kinds: ClassVar[frozenset[Kind]] = frozenset({"domains"})
     trained: ClassVar[bool] = False
     small: ClassVar[Mapping[str, Any]] = MappingProxyType({})
