@@ -26,10 +26,11 @@ READ := $(shell find adu_core book/results -type f -not -name '*.pyc' -not -name
 SITE := build/site
 HTML := build/book/_build/html
 EXECUTED := build/.executed
+PDF := $(SITE)/book/static/adu-book.pdf
 # Inside a rule: the notebooks newer than its target, or all if something that they read is.
 CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
-.PHONY: help setup test unit notebooks book browser figures records bench gpu mutants branches lint format lab lock clean address
+.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu mutants branches lint format lab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -69,16 +70,36 @@ book: $(HTML)/index.html ## build the book into build/book/_build/html
 
 $(HTML)/index.html: $(EXECUTED) $(PAGES)
 	rm -rf build/book
+	$(if $(KEEP),,rm -f $(PDF))
 	@tar -cf - $(PAGES) | tar -xf - -C $(SITE)
 	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
 	--toc book/_toc.yml --path-output ../book --warningiserror --keep-going
 
+# One page of everything, printed; then the pages again, which link it. A newer book drops it.
+pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page (with Chromium)
+	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
+	--toc book/_toc.yml --path-output ../one --builder singlehtml
+	$(BIN)/python book/to_pdf.py build/one/_build/singlehtml/book/index.html $(PDF)
+	rm -rf build/one $(HTML)
+	$(MAKE) --no-print-directory book KEEP=yes
+
 browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
+	@for name in chromium chromium-browser google-chrome chrome msedge; do \
+	command -v $$name && exit; done >/dev/null; test -n "$$CHROMIUM" || $(BIN)/playwright install chromium
 	$(BIN)/python -m pytest $(PARALLEL) tests/browser
 
-figures: $(READY) ## make the picture in the README anew
-	$(BIN)/adu run --save build/figures
-	cp build/figures/before_after.png book/static/
+# The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
+try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture
+	$(BIN)/adu run --save build/try
+	@echo; echo "What you see: sketches are named worse, the others almost as before. The picture:"
+	@echo "  $(CURDIR)/build/try/before_after.png"
+	@echo "Next:"
+	@echo "  $(BIN)/adu run --method gate        a guard of ten lines, which does better: chapter 12"
+	@echo "  $(BIN)/adu audit build/try          is it gone? an attack, and a model card"
+	@echo "  make lab                         the chapters in JupyterLab; make book builds the pages"
+
+figures: $(READY) ## make the picture of README and front page anew, light and dark
+	$(BIN)/python book/before_after.py
 
 records: $(READY) ## list the experiments' records: what is there, what would be run, how long
 	@for grid in book/results/*/grid.yml book/results/*/*/grid.yml; do \
@@ -100,10 +121,11 @@ mutants: $(READY) ## change the code line by line: does a test notice? half an h
 branches: $(READY) ## which branches of the library the unit tests take; SAVE=FILE keeps the record
 	$(BOUNDED) $(BIN)/python benchmarks/branches.py $(if $(SAVE),--save $(SAVE))
 
-lint: $(READY) ## style of code and notebooks (ruff), types (mypy)
+lint: $(READY) ## style of code and notebooks (ruff), types (mypy), spelling (codespell)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell *.md book adu_core notebooks tests benchmarks
 
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix

@@ -1,4 +1,4 @@
-"""The method that the contribute page shows: its file, its line and its test, as they stand."""
+"""The method that the page on adding one shows: its file, its line and its test, as they stand."""
 
 import re
 import sys
@@ -11,8 +11,8 @@ import pytest
 
 from adu_core import METHODS, Target, Task, evaluate, load_clip, load_splits, method, methods
 
-PAGE = Path(__file__).parents[1] / "book/howto/contribute.md"
-SECTION = PAGE.read_text(encoding="utf-8").split("## Add a method\n")[1].split("\n## ")[0]
+PAGE = Path(__file__).parents[1] / "book/howto/add-a-method.md"
+SECTION = PAGE.read_text(encoding="utf-8")
 LINE = re.search(r"^```text\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)[1]
 FILE, TEST = re.findall(r"^```python\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 

@@ -3,7 +3,9 @@ import re
 from pathlib import Path
 from statistics import median
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -30,9 +32,13 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
     code = [c for c in cells if c["cell_type"] == "code"]
-    for part in ("In this chapter", "**You will**", "**You need**", "## Summary", "**Take away"):
+    for part in (
+        "In this chapter", "**You will**", "**You need**", "## Summary", "**What to try next",
+        "**Take away",
+    ):  # fmt: skip
         assert part in prose, part
-    exercises = re.findall(r"\{admonition\} Exercise \d\.\d · \d+ minutes · \w+", prose)
+    chapter = int(notebook.name[:2])
+    exercises = re.findall(rf"\{{admonition\}} Exercise {chapter}\.\d · \d+ minutes · \w+", prose)
     solutions = [c for c in code if "hide-cell" in c["metadata"].get("tags", [])]
     assert len(exercises) >= 2
     assert len(solutions) >= 2
@@ -41,6 +47,15 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     lines = [len("".join(c["source"]).splitlines()) for c in code]
     assert median(lines) <= 8
     assert max(lines) <= 18
+    assert len(code) <= 45
+    assert len(prose.split()) <= 2000
+    assert any("quiz(" in "".join(c["source"]) for c in code)
+
+
+def test_code_fits_the_column_of_a_page(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    lines = [line for c in cells if c["cell_type"] == "code" for line in c["source"]]
+    assert [line for line in lines if len(line.rstrip("\n")) > 84] == []
 
 
 def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
@@ -50,3 +65,20 @@ def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
     for figure in figures:
         assert len(figure["image"]["alt"]) > 20
         assert len(figure["figure"]["caption"]) > 20
+
+
+@pytest.mark.parametrize("name", ["01_clip_sees_everything", "12_a_doorman"])
+def test_a_chapter_runs_on_pictures_and_a_clip_of_ones_own(
+    name: str, picture_folder: Path, tiny_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"ADU_DATA": picture_folder, "ADU_CLIP": tiny_path, "ADU_FORGET": "real"}
+    for variable, value in {**said, "ADU_SHOTS": 4}.items():
+        monkeypatch.setenv(variable, str(value))
+    folder = NOTEBOOKS[0].parent
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}}).execute()
+    outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    shown = [each["data"].get("text/markdown", "") for each in outputs if "data" in each]
+    profile = next(text for text in shown if text.startswith("CLIP "))
+    assert str(picture_folder) in profile
+    assert "forgetting real" in profile

@@ -1,7 +1,8 @@
-"""Figures of the notebooks on dark pages: each output holds a dark picture beside the light one.
+"""Figures on dark pages: beside each light picture stands the dark one, if it has one.
 
-MyST-NB writes the light pictures to files that are named by their hash; beside each stands, with
-the theme's classes that show one of the two, the dark one.
+A notebook's outputs hold it in their metadata: MyST-NB writes the light pictures to files that are
+named by their hash. Of other pictures it is the file of the same name that ends in ``-dark``. The
+theme shows one of the two.
 """
 
 from __future__ import annotations
@@ -31,18 +32,16 @@ def pairs(notebook: Path) -> Iterator[tuple[str, bytes]]:
 def add_dark(app: Sphinx, doctree: nodes.document) -> None:
     """A second image after each that has a dark one."""
     path = Path(app.env.doc2path(app.env.docname))
-    if path.suffix != ".ipynb":
-        return
-    found = dict(pairs(path))
+    found = dict(pairs(path)) if path.suffix == ".ipynb" else {}
     for image in list(doctree.findall(nodes.image)):
-        file = Path(app.srcdir) / image["uri"].lstrip("/")
-        if file.stem not in found:
-            file = path.parent / image["uri"]
-        if file.stem not in found:
+        places = Path(app.srcdir) / image["uri"].lstrip("/"), path.parent / image["uri"]
+        file = next((place for place in places if place.is_file()), places[0])
+        dark = file.with_stem(f"{file.stem}-dark")
+        if file.stem in found:
+            dark.write_bytes(found[file.stem])
+        elif not dark.is_file():
             continue
         twin = image.deepcopy()
-        dark = file.with_stem(f"{file.stem}-dark")
-        dark.write_bytes(found[file.stem])
         twin["uri"] = str(Path(image["uri"]).with_name(dark.name))
         image["classes"] = [*image["classes"], "only-light"]
         twin["classes"] = [*twin["classes"], "only-dark"]

@@ -1,7 +1,6 @@
 """The built book, opened from disk in Chromium with the network cut off."""
 
-import os
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,8 @@ PAGES = sorted(
     and path != HTML / "index.html"  # leads on to book/index.html
     and not {"_static", "_modules"} & set(path.relative_to(HTML).parts)
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+sys.path.insert(0, str(HTML.parents[3] / "book"))
+from to_pdf import chromium  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,13 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium: the one that CHROMIUM names, the system's, or Playwright's own."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-background-networking"]
+        opened = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-background-networking"]
         )
-        yield chromium
-        chromium.close()
+        yield opened
+        opened.close()
 
 
 class Reader:

@@ -63,3 +63,31 @@ def test_the_reader_can_choose_the_dark_theme(browser: Browser):
     page = reader.open("book/index.html")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     reader.context.close()
+
+
+NOTEBOOKS = [name for name in PAGES if name.startswith("notebooks/")]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_chapter_on_a_wide_page(browser: Browser, name: str) -> None:
+    """No line of code is cut at 1,400 pixels; the diagram says where in the method we are."""
+    reader = Reader(browser, width=1400)
+    page = reader.open(name)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.cell_input pre')]"
+        ".filter(e => e.offsetParent && e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    )
+    assert not cut
+    where = page.locator("article img.where.only-light")
+    assert where.count() == 1
+    assert where.evaluate("image => image.naturalWidth") > 0
+    reader.context.close()
+
+
+def test_the_front_page_shows_the_finding_with_its_numbers(reader: Reader) -> None:
+    page = reader.open("book/index.html")
+    image = page.locator('img.only-light[src$="bench.svg"]')
+    assert image.evaluate("image => image.naturalWidth") > 0
+    caption = page.locator("figure", has=image).locator("figcaption").inner_text()
+    assert caption.count(" ± ") == 2
+    assert "{{" not in page.locator("article").inner_text()

@@ -1,0 +1,189 @@
+"""The numbers in the pages' sentences, computed from the records when the book is built.
+
+A page writes ``{{ bench.world.full.h }}``; MyST's substitutions put in what ``values`` has under
+that name. A name that is not there stops the build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from adu_core.audit.audit import SCORES
+from adu_core.audit.audits import read_audits
+from adu_core.files import read_json
+from adu_core.runs.records import read_table, summary
+
+
+def values(results: Path) -> dict[str, Any]:
+    """Every number, as text, by name; ``results`` is the folder of all records."""
+    return {
+        "bench": both(bench(results / "bench/world"), bench(results / "bench/pacs")),
+        "capacity": means(results / "capacity", ["method"]),
+        "dose": means(results / "mix_dose", ["method", "mix"]),
+        "domains": means(results / "forgotten_domains", ["method", "forgotten"]),
+        "labels": means(results / "labels_told", ["method", "labels"]),
+        "shutter": means(
+            results / "shutter", ["data", "mix", "method"], ["h_held_out", "of_perfect"]
+        ),
+        "audits": audits(results / "audit"),
+        "kills": kills(results / "promises/kills.json"),
+        "mutants": mutants(results / "promises/mutants.json"),
+        "branches": branches(results / "promises/branches.json"),
+        "speed": speed(results / "speed"),
+        "pdf": "{download}`as one PDF <static/adu-book.pdf>`"
+        if (results.parent / "static/adu-book.pdf").is_file()
+        else "`make pdf`",
+    }
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown; the first column is text, all others are numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def number(value: float | None, half: float | None = None, digits: int = 1) -> str:
+    """One number, with the half-width of its interval if it has one; – for what there is not."""
+    if value is None or value != value:
+        return "–"
+    said = f"{value:.{digits}f}"
+    return said if half is None else f"{said} ± {half:.{digits}f}"
+
+
+def bench(folder: Path) -> dict[str, dict[str, str]]:
+    """``bench.world.full.h`` and the like, of the bench's table."""
+    return {
+        row["method"]["name"]: {
+            "mem": number(row["mem"]),
+            "for": number(row["for"]),
+            "h": number(row["h"], row["h_interval"]),
+            "selectivity": number(row["selectivity"]),
+            "held_out": number(row["h_held_out"]),
+        }
+        for row in read_json(folder / "bench.json")["rows"]
+    }
+
+
+def both(
+    world: dict[str, dict[str, str]], pacs: dict[str, dict[str, str]]
+) -> dict[str, dict[str, dict[str, str]] | str]:
+    """The bench on both kinds of pictures, and one table of it in the order of the drawn world."""
+    head = ["method", "Mem", "For", "H", "H on classes never met", "H on PACS"]
+    shown = ("mem", "for", "h", "held_out")
+    rows = [
+        [f"`{name}`", *(row[key] for key in shown), pacs[name]["h"]] for name, row in world.items()
+    ]
+    return {"world": world, "pacs": pacs, "table": table(head, rows)}
+
+
+def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, Any]:
+    """Means of a folder's records, by one key inside of another: ``labels.gate.true.h``."""
+    cells: dict[str, Any] = {}
+    for row in summary(read_table(folder), keys, also).to_dict("records"):
+        place = cells
+        for key in keys:
+            place = place.setdefault(_name(row[key]), {})
+        place |= {name: number(row[name], row[f"{name} ±"]) for name in ("h", "selectivity", *also)}
+        place |= {"mem": number(row["mem"]), "for": number(row["for"]), "seeds": str(row["seeds"])}
+    return cells
+
+
+def _name(key: object) -> str:
+    """What a page calls a value of a column: PACS by its name and not by where it lies."""
+    if isinstance(key, float):
+        return "none" if key != key else f"{key:g}"
+    return "pacs" if "pacs" in str(key) else str(key)
+
+
+#: Of an audit's scores, those that the table of all methods shows.
+SHOWN = ("mem", "for", "probe", "inside", "relearned", "words", "disguised", "held_out_for")
+
+
+def audits(folder: Path) -> dict[str, Any]:
+    """A table for each forgotten domain, and every score as ``audits.sketch.full.probe``."""
+    found = read_audits(folder)
+    cells: dict[str, Any] = {}
+    for forget, group in found.groupby("forget"):
+        rows = group.sort_values("probe").to_dict("records")
+        scores = {row["method"]: {name: number(row[name]) for name in SCORES} for row in rows}
+        shown = [[f"`{name}`", *(one[score] for score in SHOWN)] for name, one in scores.items()]
+        head = ["method", *(f"`{name}`" for name in SHOWN)]
+        cells[str(forget)] = {**scores, "table": table(head, shown)}
+    return cells
+
+
+def kills(path: Path) -> dict[str, str]:
+    """How often what was killed, and that it ended the same."""
+    works = read_json(path)["works"]
+    rows = [[name, str(work["killed"]), str(work["same"])] for name, work in works.items()]
+    return {
+        "killed": str(sum(work["killed"] for work in works.values())),
+        "same": str(sum(work["same"] for work in works.values())),
+        "table": table(["work", "killed", "ended the same"], rows),
+    }
+
+
+def mutants(path: Path) -> dict[str, str]:
+    """Changes of code that no test noticed, and why none could."""
+    parts: Mapping[str, Any] = read_json(path)["parts"]
+    rows = [
+        [name, str(part["made"]), str(part["noticed"]), str(len(part["survived"]))]
+        for name, part in parts.items()
+    ]
+    reasons = [each["why"] for part in parts.values() for each in part["survived"]]
+    counted = sorted({(-reasons.count(why), why) for why in reasons})
+    return {
+        "made": str(sum(part["made"] for part in parts.values())),
+        "survived": str(len(reasons)),
+        "table": table(["code", "changes", "noticed by a test", "not noticed"], rows),
+        "reasons": "\n".join(f"- {why} ({-count})" for count, why in counted),
+    }
+
+
+def branches(path: Path) -> dict[str, str]:
+    """The share of the branches that tests take, of all and of each folder."""
+    rooms = read_json(path)["rooms"]
+    shares = {
+        name: 100 * room["taken"] / room["branches"]
+        for name, room in rooms.items()
+        if room["branches"]
+    }
+    rows = [
+        [f"`{name}`", str(rooms[name]["branches"]), number(share)]
+        for name, share in shares.items()
+        if name != "all"
+    ]
+    return {
+        "all": number(shares["all"]),
+        "table": table(["folder", "branches", "taken, %"], rows),
+    }
+
+
+def speed(folder: Path) -> dict[str, str]:
+    """What the benchmarks found: ratios within one run."""
+    step, decode = read_json(folder / "step.json"), read_json(folder / "decode.json")
+    imports = read_json(folder / "imports.json")
+    return {
+        "limit": number(step["to_matmul_limit"], digits=2),
+        "stock": number(step["stock_to_step"], digits=2),
+        "memory": number(step["memory_to_bare"], digits=2),
+        "decode": number(decode["cache"]["to_alone"], digits=2),
+        "imports": number(imports["import adu_core"]["to_torch"], digits=2),
+        "help": number(imports["adu --help"]["to_torch"], digits=2),
+    }
+
+
+def put_in(app: Sphinx, config: Config) -> None:
+    """Give MyST the values."""
+    config["myst_substitutions"] = values(Path(app.srcdir) / "book/results")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Sphinx calls this."""
+    app.connect("config-inited", put_in)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,57 @@
+"""Print the book, built as one page, to PDF with Chromium.
+
+Run: python book/to_pdf.py PAGE.html FILE.pdf (`make pdf` does)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+#: What a Chromium may be called; CHROMIUM in the environment names another one.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+#: What paper has no use for: the theme's bars and buttons; explorers and players keep one picture.
+HIDDEN = (
+    ".bd-sidebar, .bd-header, .bd-sidebar-secondary, .bd-footer, .prev-next-footer, "
+    ".header-article, .chapter-facts, .skip-link, .only-dark, .cell.tag_hide-cell summary"
+)
+STYLE = f"""
+{HIDDEN} {{ display: none !important }}
+.bd-main, .bd-content, .bd-article-container {{ max-width: none !important; display: block }}
+pre {{ white-space: pre-wrap; font-size: 8.5pt }}
+h1 {{ break-before: page }}
+figure, .cell_output img, table {{ break-inside: avoid }}
+details {{ display: block }}
+"""
+
+
+def chromium() -> str | None:
+    """Where a Chromium is; None leaves it to Playwright to find its own."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def to_pdf(page: Path, pdf: Path) -> None:
+    """Open the page without a network, wait for its formulas and pictures, and print it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        tab = browser.new_context(offline=True, color_scheme="light").new_page()
+        tab.set_default_timeout(600_000)
+        tab.goto(page.resolve().as_uri(), wait_until="load")
+        tab.add_style_tag(content=STYLE)
+        tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        tab.evaluate("window.MathJax?.startup?.promise")
+        margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
+        number = "<div style='font-size:8px;width:100%;text-align:center' class='pageNumber'></div>"
+        tab.pdf(
+            path=pdf, format="A4", margin=margin, print_background=True, outline=True, tagged=True,
+            display_header_footer=True, header_template="<span></span>", footer_template=number,
+        )  # fmt: skip
+        browser.close()
+
+
+if __name__ == "__main__":
+    to_pdf(Path(sys.argv[1]), Path(sys.argv[2]))

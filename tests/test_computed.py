@@ -1,0 +1,96 @@
+"""The numbers that pages take from the records: each by hand once, and every name is there."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import Environment, StrictUndefined
+
+from adu_core.files import read_json, write_json
+from adu_core.runs.records import read_table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "book/results"
+sys.path.insert(0, str(ROOT / "book/_ext"))
+import computed  # noqa: E402
+
+NAME = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+PAGES = [
+    page
+    for page in sorted((ROOT / "book").rglob("*.md"))
+    if NAME.search(re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S))
+]
+
+
+@pytest.fixture(scope="module")
+def values() -> dict[str, Any]:
+    return computed.values(RESULTS)
+
+
+def test_numbers_and_tables_as_text() -> None:
+    assert computed.number(1.25, 0.449) == "1.2 ± 0.4"
+    assert computed.number(2.0, digits=2) == "2.00"
+    assert computed.number(None) == computed.number(float("nan")) == "–"
+    assert computed.table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def test_the_shutters_numbers_are_those_of_its_records(values: dict[str, Any]) -> None:
+    found = read_table(RESULTS / "shutter")
+    world = found[(found["data"] == "world") & (found["mix"] == 0.5)]
+    h = world[world["method"] == "shutter"]["h"]
+    assert len(h) == 4 * 5
+    said = values["shutter"]["world"]["0.5"]["shutter"]
+    assert said["h"].startswith(f"{h.mean():.1f} ± ")
+    assert said["seeds"] == "5"
+    assert values["shutter"]["pacs"]["none"]["shutter"]["h_held_out"] == "–"
+
+
+def test_the_audits_table_is_sorted_by_what_a_probe_reads(values: dict[str, Any]) -> None:
+    for domain in values["audits"].values():
+        rows = domain["table"].splitlines()[2:]
+        read = [float(row.split("|")[4]) for row in rows]
+        assert read == sorted(read)
+        assert len(rows) == len(domain) - 1
+
+
+def test_kills_mutants_and_branches_add_up(tmp_path: Path) -> None:
+    works = {"a": {"killed": 3, "same": 3}, "b": {"killed": 2, "same": 1}}
+    write_json(tmp_path / "kills.json", {"works": works})
+    said = computed.kills(tmp_path / "kills.json")
+    assert (said["killed"], said["same"]) == ("5", "4")
+    parts = {
+        "losses": {"made": 7, "noticed": 5, "survived": [{"why": "x"}, {"why": "y"}]},
+        "gate": {"made": 3, "noticed": 2, "survived": [{"why": "y"}]},
+    }
+    write_json(tmp_path / "mutants.json", {"parts": parts})
+    said = computed.mutants(tmp_path / "mutants.json")
+    assert (said["made"], said["survived"]) == ("10", "3")
+    assert said["reasons"] == "- y (2)\n- x (1)"
+    rooms = {"clip": {"branches": 4, "taken": 3}, "all": {"branches": 4, "taken": 3}}
+    rooms["data"] = {"branches": 0, "taken": 0}
+    write_json(tmp_path / "branches.json", {"rooms": rooms})
+    said = computed.branches(tmp_path / "branches.json")
+    assert said["all"] == "75.0"
+    assert said["table"].splitlines()[2:] == ["| `clip` | 4 | 75.0 |"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_name_on_a_page_is_there(page: Path, values: dict[str, Any]) -> None:
+    environment = Environment(undefined=StrictUndefined)
+    for name in NAME.findall(page.read_text(encoding="utf-8")):
+        said = environment.from_string(f"{{{{ {name} }}}}").render(values)
+        assert said, name
+        assert not said.startswith("{"), f"{name} is a group of numbers"
+
+
+def test_what_is_promised_is_kept() -> None:
+    """What the page says in words of these records."""
+    kills = read_json(RESULTS / "promises/kills.json")["works"]
+    assert len(kills) == 5
+    assert all(work["killed"] == work["same"] == 10 for work in kills.values())
+    mutants = read_json(RESULTS / "promises/mutants.json")["parts"]
+    assert all(each["why"] for part in mutants.values() for each in part["survived"])
+    every = read_json(RESULTS / "promises/branches.json")["rooms"]["all"]
+    assert every["taken"] >= 0.9 * every["branches"]
