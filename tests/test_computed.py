@@ -66,14 +66,19 @@ def test_kills_mutants_and_branches_add_up(tmp_path: Path) -> None:
     }
     write_json(tmp_path / "mutants.json", {"parts": parts})
     said = computed.mutants(tmp_path / "mutants.json")
-    assert (said["made"], said["survived"]) == ("10", "3")
-    assert said["reasons"] == "- y (2)\n- x (1)"
+    assert "changed in 10 places" in said["found"]
+    assert "| losses | 7 | 5 | 2 |" in said["found"]
+    assert said["found"].endswith(
+        "3 changes went unnoticed, and each of them changes no result:\n\n- y (2)\n- x (1)"
+    )
     rooms = {"clip": {"branches": 4, "taken": 3}, "all": {"branches": 4, "taken": 3}}
     rooms["data"] = {"branches": 0, "taken": 0}
     write_json(tmp_path / "branches.json", {"rooms": rooms})
     said = computed.branches(tmp_path / "branches.json")
-    assert said["all"] == "75.0"
-    assert said["table"].splitlines()[2:] == ["| `clip` | 4 | 75.0 |"]
+    assert "take 75.0 %" in said["found"]
+    assert said["found"].endswith("\n| `clip` | 4 | 75.0 |")
+    assert "no record" in computed.branches(tmp_path / "none.json")["found"]
+    assert "no record" in computed.mutants(tmp_path / "none.json")["found"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -92,5 +97,11 @@ def test_what_is_promised_is_kept() -> None:
     assert all(work["killed"] == work["same"] == 10 for work in kills.values())
     mutants = read_json(RESULTS / "promises/mutants.json")["parts"]
     assert all(each["why"] for part in mutants.values() for each in part["survived"])
-    every = read_json(RESULTS / "promises/branches.json")["rooms"]["all"]
+
+
+def test_nine_of_ten_branches_are_taken() -> None:
+    record = RESULTS / "promises/branches.json"
+    if not record.exists():
+        pytest.skip("make branches SAVE=book/results/promises/branches.json makes the record")
+    every = read_json(record)["rooms"]["all"]
     assert every["taken"] >= 0.9 * every["branches"]

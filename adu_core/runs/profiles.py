@@ -98,11 +98,11 @@ class Profile:
 def profile() -> Profile:
     """The profile that the environment asks for; without a word, the drawn world and its CLIP.
 
-    ``ADU_CLIP``:   ``mini``, a file of ``adu pretrain``, or ``NAME:WEIGHTS`` of open_clip
-    ``ADU_DATA``:   ``world``, a folder ``<root>/<domain>/<class>/picture.jpg``, or ``KIND:PLACE``
-    ``ADU_FORGET``: a domain, as its folder is called; without it ``sketch``, or the last domain
-                    where there is no sketch
-    ``ADU_SHOTS``:  training pictures per class and domain, 8 without it
+    - ``ADU_CLIP``: ``mini``, a file of ``adu pretrain``, or ``NAME:WEIGHTS`` of open_clip
+    - ``ADU_DATA``: ``world``, a folder ``<root>/<domain>/<class>/picture.jpg``, or ``KIND:PLACE``
+    - ``ADU_FORGET``: a domain, as its folder is called; without it ``sketch``, or the last domain
+      where there is no sketch
+    - ``ADU_SHOTS``: training pictures per class and domain, 8 without it
 
     A GPU is used if torch finds one and the CLIP is one of open_clip's. Raises ``ValueError`` for
     a CLIP, pictures or a domain that are not there, or a wrong number, naming the variable.

@@ -128,8 +128,14 @@ def kills(path: Path) -> dict[str, str]:
     }
 
 
+#: What a page says in the place of a record that is not there.
+MISSING = "*There is no record of it in this copy of the book; the command makes it.*"
+
+
 def mutants(path: Path) -> dict[str, str]:
     """Changes of code that no test noticed, and why none could."""
+    if not path.exists():
+        return {"found": MISSING}
     parts: Mapping[str, Any] = read_json(path)["parts"]
     rows = [
         [name, str(part["made"]), str(part["noticed"]), str(len(part["survived"]))]
@@ -137,16 +143,21 @@ def mutants(path: Path) -> dict[str, str]:
     ]
     reasons = [each["why"] for part in parts.values() for each in part["survived"]]
     counted = sorted({(-reasons.count(why), why) for why in reasons})
-    return {
-        "made": str(sum(part["made"] for part in parts.values())),
-        "survived": str(len(reasons)),
-        "table": table(["code", "changes", "noticed by a test", "not noticed"], rows),
-        "reasons": "\n".join(f"- {why} ({-count})" for count, why in counted),
-    }
+    made = sum(part["made"] for part in parts.values())
+    said = [
+        f"The code in this table was changed in {made} places, one at a time: another operator, "
+        "another number, an argument left out.",
+        table(["code", "changes", "noticed by a test", "not noticed"], rows),
+        f"{len(reasons)} changes went unnoticed, and each of them changes no result:",
+        "\n".join(f"- {why} ({-count})" for count, why in counted),
+    ]
+    return {"found": "\n\n".join(said)}
 
 
 def branches(path: Path) -> dict[str, str]:
     """The share of the branches that tests take, of all and of each folder."""
+    if not path.exists():
+        return {"found": MISSING}
     rooms = read_json(path)["rooms"]
     shares = {
         name: 100 * room["taken"] / room["branches"]
@@ -158,10 +169,8 @@ def branches(path: Path) -> dict[str, str]:
         for name, share in shares.items()
         if name != "all"
     ]
-    return {
-        "all": number(shares["all"]),
-        "table": table(["folder", "branches", "taken, %"], rows),
-    }
+    every = f"Of all branches of the library, the unit tests take {number(shares['all'])} %:"
+    return {"found": f"{every}\n\n{table(['folder', 'branches', 'taken, %'], rows)}"}
 
 
 def speed(folder: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from docutils import nodes
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -131,14 +131,12 @@ def _arrow(axes: Axes, first: str, second: str, lit: bool) -> None:
     bend = (first, second) in BENT
     if bend:
         start, end = (x1, y1 - h1 / 2), (x2 - w2 / 2, y2)
-    axes.annotate(
-        "", xy=end, xytext=start,
-        arrowprops={"arrowstyle": "-|>", "color": "#555555" if lit else FAINT, "shrinkA": 1,
-                    "shrinkB": 1, "linewidth": 1.4,
-                    "connectionstyle": f"angle,angleA=-90,angleB={0 if bend else 180}"}
-        if bend else {"arrowstyle": "-|>", "color": "#555555" if lit else FAINT, "shrinkA": 1,
-                      "shrinkB": 1, "linewidth": 1.4},
+    arrow = FancyArrowPatch(
+        start, end, arrowstyle="-|>", mutation_scale=11, shrinkA=1, shrinkB=1, linewidth=1.4,
+        connectionstyle="angle,angleA=-90,angleB=0" if bend else "arc3",
     )  # fmt: skip
+    arrow.set_color("#555555" if lit else FAINT)
+    axes.add_patch(arrow)
 
 
 def write(figure: plt.Figure, path: Path) -> None:

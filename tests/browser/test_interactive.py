@@ -61,6 +61,7 @@ def test_figures_and_frames_suit_the_theme(browser, theme):
     other = {"light": "dark", "dark": "light"}[theme]
     twins = page.locator("article img.only-dark").count()
     assert twins == page.locator("article img.only-light").count() > 5
+    assert all(caption.is_visible() for caption in page.locator("article figcaption").all())
     for kind in ("only", "adu"):
         shown, hidden = (page.locator(f"article img.{kind}-{each}") for each in (theme, other))
         assert all(image.is_visible() for image in shown.all())
