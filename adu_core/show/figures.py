@@ -116,8 +116,9 @@ def before_after(run: Run, points: int = 800, seed: int = 0) -> Figure:
 
     ``points``: at most so many features are drawn, the same ones before and after.
     """
+    # Outside of the context: the first figure of a notebook turns interactive mode on, to stay.
+    figure = plt.figure(figsize=(11, 4.6), layout="constrained")
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9}):
-        figure = plt.figure(figsize=(11, 4.6), layout="constrained")
         parts = figure.subfigures(1, 3, width_ratios=(3.4, 5.2, 2.4), wspace=0.02)
         left, middle, right = np.asarray(parts).tolist()
         _examples(left, run)
