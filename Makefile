@@ -75,11 +75,13 @@ $(HTML)/index.html: $(EXECUTED) $(PAGES)
 	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
 	--toc book/_toc.yml --path-output ../book --warningiserror --keep-going
 
-# One page of everything, printed; then the pages again, which link it. A newer book drops it.
+# One page of everything, whose links start at the root, printed; then the pages again, which link
+# it. A newer book drops it.
 pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page (with Chromium)
 	cd $(SITE) && $(CURDIR)/$(BIN)/jupyter-book build . --config book/_config.yml \
 	--toc book/_toc.yml --path-output ../one --builder singlehtml
-	$(BIN)/python book/to_pdf.py build/one/_build/singlehtml/book/index.html $(PDF)
+	mv build/one/_build/singlehtml/book/index.html build/one/_build/singlehtml/one.html
+	$(BIN)/python book/to_pdf.py build/one/_build/singlehtml/one.html $(PDF)
 	rm -rf build/one $(HTML)
 	$(MAKE) --no-print-directory book KEEP=yes
 
