@@ -17,7 +17,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 #: What paper has no use for: the theme's bars and buttons; explorers and players keep one picture.
 HIDDEN = (
     ".bd-sidebar, .bd-header, .bd-sidebar-secondary, .bd-footer, .prev-next-footer, "
-    ".header-article, .chapter-facts, .skip-link, .headerlink, #pst-back-to-top, button, .only-dark, .cell.tag_hide-cell summary"
+    ".header-article, .chapter-facts, .skip-link, .headerlink, #pst-back-to-top, button, "
+    ".only-dark, .cell.tag_hide-cell summary"
 )
 STYLE = f"""
 {HIDDEN} {{ display: none !important }}
