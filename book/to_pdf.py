@@ -24,7 +24,7 @@ STYLE = f"""
 {HIDDEN} {{ display: none !important }}
 .bd-main, .bd-content, .bd-article-container {{ max-width: none !important; display: block }}
 pre {{ white-space: pre-wrap; font-size: 8.5pt }}
-h1 {{ break-before: page }}
+section section > h1 {{ break-before: page }}
 figure, .cell_output img, table {{ break-inside: avoid }}
 details {{ display: block }}
 """
@@ -48,8 +48,8 @@ def to_pdf(page: Path, pdf: Path) -> None:
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
         number = "<div style='font-size:8px;width:100%;text-align:center' class='pageNumber'></div>"
         tab.pdf(
-            path=pdf, format="A4", margin=margin, print_background=True, outline=True, tagged=True,
-            display_header_footer=True, header_template="<span></span>", footer_template=number,
+            path=pdf, format="A4", scale=0.75, margin=margin, print_background=True,
+            outline=True, tagged=True, display_header_footer=True, header_template="<span></span>", footer_template=number,
         )  # fmt: skip
         browser.close()
 
