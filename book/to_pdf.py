@@ -49,7 +49,8 @@ def to_pdf(page: Path, pdf: Path) -> None:
         number = "<div style='font-size:8px;width:100%;text-align:center' class='pageNumber'></div>"
         tab.pdf(
             path=pdf, format="A4", scale=0.75, margin=margin, print_background=True,
-            outline=True, tagged=True, display_header_footer=True, header_template="<span></span>", footer_template=number,
+            outline=True, tagged=True, display_header_footer=True,
+            header_template="<span></span>", footer_template=number,
         )  # fmt: skip
         browser.close()
 
