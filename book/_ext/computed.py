@@ -24,9 +24,6 @@ def values(results: Path) -> dict[str, Any]:
     return {
         "bench": both(bench(results / "bench/world"), bench(results / "bench/pacs")),
         "capacity": means(results / "capacity", ["method"]),
-        "dose": means(results / "mix_dose", ["method", "mix"]),
-        "domains": means(results / "forgotten_domains", ["method", "forgotten"]),
-        "labels": means(results / "labels_told", ["method", "labels"]),
         "shutter": means(
             results / "shutter", ["data", "mix", "method"], ["h_held_out", "of_perfect"]
         ),
@@ -82,7 +79,7 @@ def both(
 
 
 def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, Any]:
-    """Means of a folder's records, by one key inside of another: ``labels.gate.true.h``."""
+    """Means of a folder's records, by one key inside of another: ``capacity.gate.h``."""
     cells: dict[str, Any] = {}
     for row in summary(read_table(folder), keys, also).to_dict("records"):
         place = cells
