@@ -28,6 +28,25 @@ section section > h1 {{ break-before: page }}
 figure, .cell_output img, table {{ break-inside: avoid }}
 details {{ display: block }}
 """
+#: Links lead to a place in the PDF. One page made of many has names twice: a citation means
+#: the list of references, any other link its own chapter. What is on no page is only text.
+LINKS = """() => {
+  const places = Map.groupBy(document.querySelectorAll('[id]'), each => each.id);
+  const chapter = each => each.closest('section:has(> h1)');
+  const names = new Map();
+  for (const link of document.querySelectorAll('a[href]')) {
+    const address = new URL(link.href);
+    if (address.protocol !== 'file:') continue;
+    const found = places.get(decodeURIComponent(address.hash.slice(1))) ?? [];
+    const meant = link.closest('.bibtex-citation')
+      ? each => each.matches('.citation') : each => chapter(each) === chapter(link);
+    const place = found.find(meant) ?? found[0];
+    if (!place) { link.replaceWith(...link.childNodes); continue; }
+    if (!names.has(place)) names.set(place, `place-${names.size}`);
+    link.setAttribute('href', `#${names.get(place)}`);
+  }
+  for (const [place, name] of names) place.id = name;
+}"""
 
 
 def chromium() -> str | None:
@@ -45,6 +64,7 @@ def to_pdf(page: Path, pdf: Path) -> None:
         tab.add_style_tag(content=STYLE)
         tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         tab.evaluate("window.MathJax?.startup?.promise")
+        tab.evaluate(LINKS)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
         number = "<div style='font-size:8px;width:100%;text-align:center' class='pageNumber'></div>"
         tab.pdf(

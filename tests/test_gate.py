@@ -320,5 +320,5 @@ def test_the_weights_are_scikit_learns() -> None:
     flat = ((X.flatten(0, 1) - model.mean) / model.scale).double().numpy()
     truth = np.tile(y.numpy(), 3)
     other = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(flat, truth)
-    ratio = model.weight.double().numpy() / other.coef_  # all but for the one temperature
+    ratio = model.weight.double().numpy() / other.coef_  # all but for the one logit scale
     assert ratio.std() < 1e-3 * ratio.mean()

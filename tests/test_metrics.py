@@ -84,3 +84,8 @@ def test_each_picture_has_its_own_answer(tiny_clip, few) -> None:
 def test_a_front_reaches_its_own_highest_mem() -> None:
     assert metrics.for_at_mem([(80.0, 20.0), (60.0, 50.0)], 80.0) == 20
     assert metrics.for_at_mem([(80.0, 20.0), (60.0, 50.0)], 80.1) == 0
+
+
+def test_a_point_that_another_dominates_is_not_on_the_front() -> None:
+    """(60, 50) forgets no more than (80, 50), and keeps less: the line leaves it out."""
+    assert metrics.for_at_mem([(80.0, 50.0), (60.0, 50.0), (40.0, 70.0)], 60.0) == 60

@@ -127,12 +127,12 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
     asked = 100 - found["for"]
     best = max(row["right"] for row in record["undo"] if row["holder"] == "weights")
     told = [
-        f"That the knowledge is gone: who holds the weights gets {best:.1f} right.",
+        f"That the knowledge is gone: who holds the weights gets {best:.1f} % right.",
     ]
     if found["inside"] > 2 * chance:
         told.append(
             f"That features are safe to hand out: they are read rightly in {found['probe']:.1f} "
-            f"of the cases, and inside of the model in {found['inside']:.1f}."
+            f"% of the cases, and inside of the model in {found['inside']:.1f} %."
         )
     if found["disguised"] > asked + 5:
         what = max(
@@ -141,12 +141,12 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
         )
         told.append(
             f"That disguised pictures stay unknown: with the disguise {what!r}, "
-            f"{found['disguised']:.1f} are right, against {asked:.1f} without."
+            f"{found['disguised']:.1f} % are right, against {asked:.1f} % without."
         )
     if asked > 2 * chance:
         told.append(
-            f"That an answer is no better than a guess: {asked:.1f} are right, guessing gives "
-            f"{chance:.1f}."
+            f"That an answer is no better than a guess: {asked:.1f} % are right, guessing gives "
+            f"{chance:.1f} %."
         )
     if found["membership"] is not None and found["membership"] > 60:
         told.append(

@@ -23,7 +23,7 @@ FOLDS = 5
 #: Thresholds to choose from [choice]: at 0.5 a gate may miss half of the pictures in between.
 THRESHOLDS = [number / 100 for number in range(5, 51)]
 #: What logits are multiplied by, to choose from [choice].
-TEMPERATURES = np.geomspace(0.02, 2.0, 40).tolist()
+LOGIT_SCALES = np.geomspace(0.02, 2.0, 40).tolist()
 #: Longer evidence, as large CLIPs give, is first turned to so many principal components [choice].
 COMPONENTS = 768
 
@@ -108,12 +108,12 @@ def fit_linear(
 ) -> tuple[Linear, Tensor]:
     """Fit the classifier; also tell what it says of shots that it did not see.
 
-    Standardised evidence, every domain of the same weight, and one temperature for all logits, by
+    Standardised evidence, every domain of the same weight, and one logit scale for all, by
     the log loss over shots left out. A shot is left out with all its copies.
 
     evidence: (1 + copies, N, F); domains: (N,); names: of the D domains
-    judged:   the temperature is chosen on the first so many copies, all by default
-    → the classifier, temperature included, and probabilities of those copies (judged, N, D), each
+    judged:   the logit scale is chosen on the first so many copies, all by default
+    → the classifier, logit scale included, and probabilities of those copies (judged, N, D), each
     by a classifier fitted without that shot
 
     Raises ``ValueError`` for a domain that has fewer than two shots.
@@ -136,12 +136,12 @@ def fit_linear(
         unseen[:, test] = torch.from_numpy(X[:, test] @ weight.T + bias)
     unseen = unseen[:judged]
     truth = domains.cpu().expand(len(unseen), -1).flatten()
-    losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in TEMPERATURES]
-    temperature = TEMPERATURES[int(np.argmin(losses))]
+    losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in LOGIT_SCALES]
+    logit_scale = LOGIT_SCALES[int(np.argmin(losses))]
     weight, bias = _fitted(X, y, settings)
-    turned = torch.from_numpy(temperature * weight) @ linear.weight
-    fitted = linear._replace(weight=turned, bias=torch.from_numpy(temperature * bias))
-    return fitted, (temperature * unseen).softmax(dim=2)
+    turned = torch.from_numpy(logit_scale * weight) @ linear.weight
+    fitted = linear._replace(weight=turned, bias=torch.from_numpy(logit_scale * bias))
+    return fitted, (logit_scale * unseen).softmax(dim=2)
 
 
 def _standard(evidence: Any, seed: int) -> tuple[Any, Linear]:

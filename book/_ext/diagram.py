@@ -80,7 +80,7 @@ LIT = {
     "19": ("patches", *BLOCKS),
     "20": ("feature", "logits"),
     "21": ("picture", *BLOCKS),
-    "22": (*PROMPTS, "instapg"),
+    "22": ("picture", *BLOCKS, "feature"),
 }
 
 
