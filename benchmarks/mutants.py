@@ -45,7 +45,7 @@ PARTS = {
     "evaluation": Part(("measure/evaluate.py",), ("unlearning", "entanglement", "methods")),
     "gate": Part(
         ("methods/gate.py", "methods/gated.py", "methods/evidence.py"),
-        ("gate", "door", "shutter"),
+        ("gate", "gated", "door", "shutter"),
     ),
     "domain classifier": Part(("methods/domain_classifier.py",), ("gate", "door", "shutter")),
 }

@@ -146,7 +146,7 @@ def test_what_cannot_be_stopped_has_no_say() -> None:
 def test_statistics_by_hand() -> None:
     tokens = torch.tensor([[[9.0, 9.0], [1.0, 0.0], [3.0, 0.0]]])  # CLS is of no account
     wanted = torch.tensor([[2.0, 0.0, 2**0.5, 0.0]])
-    torch.testing.assert_close(statistics(tokens), wanted)
+    torch.testing.assert_close(statistics(tokens, 1), wanted)
 
 
 def test_copies_are_the_picture_moved() -> None:

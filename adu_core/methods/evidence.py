@@ -28,7 +28,7 @@ class Watch:
     """
 
     blocks: int
-    prefix: int = 1
+    prefix: int
     found: list[Tensor] = field(default_factory=list)
 
     def __call__(self, number: int, tokens: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Watch:
         return torch.cat(self.found, dim=1)
 
 
-def statistics(tokens: Tensor, prefix: int = 1) -> Tensor:
+def statistics(tokens: Tensor, prefix: int) -> Tensor:
     """Mean and deviation over the N patches: (B, prefix + N, width) → (B, 2 · width).
 
     In float32, also under autocast.

@@ -1,0 +1,193 @@
+"""What gate and door have in common: the evidence, moved copies, and how a threshold is chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from adu_core import FrozenCLIP, Splits, Target, Task, Trace, load_clip
+from adu_core.methods import gated
+from adu_core.methods.domain_classifier import Linear
+from adu_core.methods.evidence import reachable, shift_flip, walk
+from adu_core.methods.gate import Gate, blank
+
+
+@pytest.fixture(scope="module")
+def mini() -> FrozenCLIP:
+    return load_clip("mini")
+
+
+# The evidence.
+
+
+def by_hand(clip: FrozenCLIP, pictures: Tensor, blocks: int) -> Tensor:
+    """Mean and deviation of each block's patches, CLS not among them."""
+    trace = Trace()
+    clip.encode_image(pictures, trace=trace)
+    patches = [tokens[:, 1:].float() for tokens in trace.tokens[:blocks]]
+    return torch.cat([torch.cat([p.mean(1), p.std(1)], dim=1) for p in patches], dim=1)
+
+
+@torch.no_grad()
+def test_evidence_is_of_the_patches_alone(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    found, tokens = walk(tiny_clip, few.test.pictures, 1)
+    torch.testing.assert_close(found, by_hand(tiny_clip, few.test.pictures, 1))
+    assert tokens.shape[1] == 1 + tiny_clip.grid[0] * tiny_clip.grid[1]
+
+
+@torch.no_grad()
+def test_a_gate_sees_the_same_evidence_on_the_way_and_fills_a_trace(
+    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Gate(blocks=1, copies=1).fit(Task(tiny_clip, few.shots, Target(("sketch",))))
+    seen, trace = [], Trace()
+    stops = model.stops
+    monkeypatch.setattr(model, "stops", lambda evidence: seen.append(evidence) or stops(evidence))
+    model.features(few.test.pictures, trace=trace)
+    torch.testing.assert_close(seen[0], by_hand(tiny_clip, few.test.pictures, 1))
+    assert len(trace.tokens) == len(tiny_clip.blocks)
+
+
+class Blocks:
+    """A CLIP of so many blocks, as far as ``reachable`` looks."""
+
+    def __init__(self, count: int) -> None:
+        self.name, self.blocks = "short", range(count)
+
+
+def test_the_last_block_has_no_patches_to_look_at() -> None:
+    assert [reachable(Blocks(count), 4) for count in (2, 3, 12)] == [1, 2, 4]  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^short has one block only: take a CLIP with two"):
+        reachable(Blocks(1), 4)  # type: ignore[arg-type]
+
+
+# Moved copies.
+
+
+def test_a_copy_is_moved_and_mirrored_from_left_to_right() -> None:
+    column, row = torch.arange(8.0), 10 * torch.arange(8.0)[:, None]
+    picture = (row + column).expand(1, 3, 8, 8) + 100 * torch.arange(3.0)[:, None, None]
+    pictures = picture.expand(40, 3, 8, 8)
+    found = [shift_flip(pictures, 0, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    mirrored = (found[0] == pictures.flip(3)).flatten(1).all(dim=1)
+    assert 8 < mirrored.sum() < 32
+    assert torch.equal(found[0][~mirrored], pictures[~mirrored])
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_what_comes_in_at_the_border_is_the_picture_mirrored() -> None:
+    pictures = (1 + torch.arange(8.0)).expand(60, 3, 8, 8)
+    moved = shift_flip(pictures, 2, torch.Generator().manual_seed(0))
+    again = shift_flip(pictures, 2, torch.Generator().manual_seed(0))
+    assert torch.equal(moved, again)
+    assert {float(row[0]) for row in moved[:, 0, 0]} == {1, 2, 3, 6, 7, 8}
+    assert {float(row[0]) for row in moved[:, 0, 0] if row[1] < row[0]} == {2, 3, 6, 7, 8}
+
+
+# The threshold.
+
+
+def test_as_probable_as_the_threshold_is_not_stopped(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    task = Task(tiny_clip, few.shots, Target(("sketch",)))
+    model = Gate(blocks=1).start(task)
+    size, domains = 2 * tiny_clip.width, len(few.shots.domain_names)
+    assert model.classifier is not None
+    alike = Linear(
+        mean=torch.zeros(size),
+        scale=torch.ones(size),
+        weight=torch.zeros(domains, size),
+        bias=torch.zeros(domains),
+    )
+    evidence = torch.randn(5, size)
+    model.classifier.take(alike, 1 / domains)
+    assert not model.stops(evidence).any()
+    model.classifier.take(alike, 1 / domains - 1e-4)
+    assert model.stops(evidence).all()
+
+
+def spied(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
+    """The arguments of every call of this function of ``gated``, which does its work."""
+    calls, real = [], getattr(gated, name)
+
+    def watched(*words: Any) -> Any:
+        calls.append(words)
+        return real(*words)
+
+    monkeypatch.setattr(gated, name, watched)
+    return calls
+
+
+def test_the_seed_and_the_copies_to_judge_reach_the_classifier(
+    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = spied(monkeypatch, "fit_linear")
+    task = Task(tiny_clip, few.shots, Target(("sketch",)))
+    settings = Gate(blocks=1, copies=1)
+    settings.fit(task, 3)
+    settings.fit(task)
+    assert [call[4] for call in calls] == [3, 0]
+    model = settings.start(task)
+    evidence = torch.randn(3, len(few.shots), 2 * tiny_clip.width)
+    model.learn(task, settings, evidence, 7, judged=2)
+    assert calls[-1][4:] == (7, 2)
+
+
+def test_two_fits_of_one_seed_are_one(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    task = Task(tiny_clip, few.shots, Target(("sketch",)))
+    first, again, other = (Gate(blocks=1, copies=2).fit(task, seed) for seed in (5, 5, 6))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+    assert not torch.equal(first.classifier.weight, other.classifier.weight)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("classes", [(), ("car",)])
+def test_the_threshold_is_chosen_for_what_can_be_stopped(
+    mini: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch, classes: tuple[str, ...]
+) -> None:
+    calls = spied(monkeypatch, "choose_threshold")
+    task = Task(mini, few.shots, Target(("sketch",), classes))
+    Gate(blocks=1, copies=2).fit(task)
+    ((_, right, forgotten, chance, stoppable),) = calls
+    names = few.shots.class_names
+    answers = mini.logits(mini.features(few.shots.pictures), names).argmax(1)
+    assert chance == 1 / len(names)
+    assert torch.equal(right, (answers == few.shots.labels).repeat(3))
+    assert torch.equal(forgotten, task.forgotten.repeat(3))
+    asked = answers == names.index("car") if classes else torch.ones_like(answers).bool()
+    assert torch.equal(stoppable, asked.repeat(3))
+
+
+def test_a_threshold_needs_shots_of_both_kinds(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    said = (
+        r"^a threshold is chosen on shots of both what is forgotten and what is not, and "
+        r"there are {} and {}: set threshold$"
+    )
+    sketch = few.shots.domains == few.shots.domain_names.index("sketch")
+    for some, counts in ((sketch, (8, 0)), (~sketch, (0, 24))):
+        task = Task(tiny_clip, few.shots.subset(some), Target(("sketch",)))
+        with pytest.raises(ValueError, match=said.format(*counts)):
+            Gate(blocks=1).fit(task)
+
+
+# The blank.
+
+
+def test_the_blank_is_a_ridge_regression() -> None:
+    sentences = torch.nn.functional.normalize(
+        torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+    gone = torch.tensor([False, True, False, False, False])
+    wide = torch.cat([sentences, 0.1 * torch.eye(8)]).double()  # ridge: more rows, of zeros
+    wanted = torch.linalg.lstsq(wide, torch.cat([~gone, torch.zeros(8)]).double()[:, None]).solution
+    found = blank(sentences, gone)
+    assert (sentences @ found).argmax() != 1
+    torch.testing.assert_close(found, (wanted[:, 0] / wanted.norm()).float())
+
+
+def test_a_blank_nearest_to_a_forgotten_class_is_the_first_kept_sentence() -> None:
+    sentences = torch.tensor([[0.5**0.5, 0.5**0.5], [1.0, 0], [0, 1.0]])
+    gone = torch.tensor([True, False, False])
+    assert torch.equal(blank(sentences, gone), sentences[1])
