@@ -18,7 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 HIDDEN = (
     ".bd-sidebar, .bd-header, .bd-sidebar-secondary, .bd-footer, .prev-next-footer, "
     ".header-article, .chapter-facts, .skip-link, .headerlink, #pst-back-to-top, button, "
-    ".only-dark, .cell.tag_hide-cell summary"
+    ".only-dark, .cell summary"
 )
 STYLE = f"""
 {HIDDEN} {{ display: none !important }}

@@ -315,3 +315,20 @@ def test_a_move_takes_the_style_and_leaves_the_rest() -> None:
 def test_a_move_that_is_none_is_refused(move: tuple[str, float]) -> None:
     with pytest.raises(ValueError, match="move is one of real"):
         world("test", 1, move=move)
+
+
+def test_what_would_lean_towards_an_avoided_domain_stays_at_home() -> None:
+    """Only such pictures change: their style shift is 0, and all else of them stays."""
+    kept = ("real", "painting", "clipart")
+    usual = world("train", 40, classes=("car", "cup"), domains=kept)
+    found = world("train", 40, classes=("car", "cup"), domains=kept, avoid=("sketch",))
+    assert usual.style_shift is not None
+    assert found.style_shift is not None
+    home = found.style_shift == 0
+    assert 0.2 < home.float().mean() < 0.47  # one of the three others
+    assert torch.equal(found.pictures[~home], usual.pictures[~home])
+    assert torch.equal(found.style_shift[~home], usual.style_shift[~home])
+    pure = world("train", 40, classes=("car", "cup"), domains=kept, mix=0)
+    assert torch.equal(found.pictures[home], pure.pictures[home])
+    with pytest.raises(ValueError, match="no domain to avoid 'scetch': choose from real, "):
+        world("train", 1, avoid=("scetch",))

@@ -38,7 +38,8 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DOMAIN",
-        help="a domain that it is never to see: what exact unlearning would leave, for adu audit",
+        help="a domain that it is never to see, not even as a share of another domain's style: "
+        "what exact unlearning would leave, for adu audit",
     )
     add("--epochs", type=count(1), help="passes over the pictures")
     add("--pictures", type=count(1), help="per class and domain")
@@ -86,7 +87,9 @@ def do(arguments: argparse.Namespace) -> None:
         epochs, count = epochs or WORLD_EPOCHS, count or WORLD_PICTURES
         about |= {"mix": arguments.mix, "seed": arguments.seed}
         world = {"classes": CLASSES, "mix": arguments.mix, "size": arguments.size}
-        pictures = draw_world("pretrain", count, domains=seen, seed=arguments.seed, **world)
+        pictures = draw_world(
+            "pretrain", count, domains=seen, avoid=without, seed=arguments.seed, **world
+        )
         validation = draw_world("validation", min(count, 25), **world)
     else:
         epochs = epochs or FOLDER_EPOCHS

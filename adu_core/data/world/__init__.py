@@ -36,6 +36,7 @@ def world(
     domains: Sequence[str] = DOMAINS,
     mix: float = 0.5,
     move: tuple[str, float] | None = None,
+    avoid: Sequence[str] = (),
     seed: int = 0,
     size: int = SIZE,
     device: str | torch.device = "cpu",
@@ -46,6 +47,7 @@ def world(
     mix:    how much the domains overlap: 0 (pure) to 0.5
     move:   in place of ``mix``, a domain and how far, 0 to 1, every picture's style is moved
             towards it: at 0 it is pure, at 1 that domain's mean. All else of a picture stays
+    avoid:  domains towards which ``mix`` moves no style: such a picture keeps its own
     seed:   0 to 4,194,303; other seeds are other worlds of the same kind
     size:   pixels along a side
 
@@ -57,11 +59,12 @@ def world(
         ("class", tuple(classes), CLASSES),
         ("domain", tuple(domains), DOMAINS),
         ("split", (split,), SPLITS),
+        ("domain to avoid", tuple(avoid), DOMAINS),
     ):
         unknown = [name for name in asked if name not in known]
         if unknown:
             raise ValueError(f"no {what} {unknown[0]!r}: choose from {', '.join(known)}")
-        if not asked or len(set(asked)) != len(asked):
+        if (not asked and what != "domain to avoid") or len(set(asked)) != len(asked):
             raise ValueError(f"each {what} once and at least one, not {list(asked)}")
     if move is not None and (move[0] not in DOMAINS or not 0 <= move[1] <= 1):
         raise ValueError(f"move is one of {', '.join(DOMAINS)} and 0 to 1, not {move}")
@@ -78,6 +81,7 @@ def world(
         rows,
         mix=mix,
         move=None if move is None else (DOMAINS.index(move[0]), move[1]),
+        avoid=[DOMAINS.index(name) for name in avoid],
         size=size,
         device=device,
     )

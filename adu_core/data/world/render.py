@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -54,12 +54,14 @@ def draw(
     *,
     mix: float,
     move: Move | None = None,
+    avoid: Sequence[int] = (),
     size: int = SIZE,
     device: str | torch.device = "cpu",
 ) -> tuple[Tensor, Tensor]:
     """As ``render``, with each picture's chance given: ``rows`` (N, WIDTH) from ``roll``.
 
     With ``move`` all styles are moved towards one domain, so far, and ``mix`` is of no account.
+    Towards a domain of ``avoid`` ``mix`` moves none.
     """
     for what, values, names in (("label", labels, CLASSES), ("domain", domains, DOMAINS)):
         if values.shape != (len(rows),) or values.dtype != torch.int64:
@@ -79,7 +81,7 @@ def draw(
         for members in (labels == label).nonzero().squeeze(1).split(chunk):
             here = members.to(device)
             dice = Dice(rows[here])
-            style, shift[here] = draw_styles(dice, domains[here], mix, move)
+            style, shift[here] = draw_styles(dice, domains[here], mix, move, avoid)
             pictures[here] = _picture(CLASSES[label], dice, style, size)
     return pictures, shift.cpu()
 

@@ -6,6 +6,8 @@ domains that a CLIP met on the web do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -51,7 +53,11 @@ Move = tuple[int, float]
 
 
 def draw_styles(
-    dice: Dice, domains: Tensor, mix: float, move: Move | None = None
+    dice: Dice,
+    domains: Tensor,
+    mix: float,
+    move: Move | None = None,
+    avoid: Sequence[int] = (),
 ) -> tuple[Style, Tensor]:
     """The style of each picture and how far it was moved towards another domain.
 
@@ -61,14 +67,16 @@ def draw_styles(
     Returns the style and the shift t (n,) float32, from 0 to 1: every parameter is (1 - t) times
     the picture's own plus t times the mean of another domain drawn at random, where
     t = 2·mix·U³ for a uniform U. Most pictures stay near home, a few go all the way. With ``move``
-    the other domain and t are as it says.
+    the other domain and t are as it says. Where the other domain is one of ``avoid``, t is 0.
     """
     table = torch.tensor(list(_TABLE.values()), dtype=torch.float64).to(domains.device)
     mean, spread = table.permute(2, 1, 0)  # (domains, parameters) each
     own = mean[domains] + spread[domains] * dice.normal(len(_TABLE))
     step = (dice.uniform(1).squeeze(1) * (len(DOMAINS) - 1)).long().clamp_(max=len(DOMAINS) - 2)
-    other = mean[(domains + 1 + step) % len(DOMAINS)]
-    shift = (2 * mix * dice.uniform(1).squeeze(1) ** 3).clamp_(0, 1)
+    towards = (domains + 1 + step) % len(DOMAINS)
+    other, shift = mean[towards], (2 * mix * dice.uniform(1).squeeze(1) ** 3).clamp_(0, 1)
+    for domain in avoid:
+        shift = shift.masked_fill(towards == domain, 0)
     if move is not None:  # the same chance is used up, so that the rest of a picture stays
         other, shift = mean[move[0]].expand_as(own), torch.full_like(shift, move[1])
     values = own.clamp_(min=0).lerp_(other, shift.unsqueeze(1))
