@@ -14,7 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from adu_core.audit.audit import SCORES
-from adu_core.audit.audits import read_audits
+from adu_core.audit.audits import NAME, read_audit, read_audits
+from adu_core.data.target import Target
 from adu_core.files import read_json
 from adu_core.runs.records import read_table, summary
 
@@ -28,6 +29,7 @@ def values(results: Path) -> dict[str, Any]:
             results / "shutter", ["data", "mix", "method"], ["h_held_out", "of_perfect"]
         ),
         "audits": audits(results / "audit"),
+        "never": {name: never_seen(results / "clips", name) for name in ("sketch", "real")},
         "kills": kills(results / "promises/kills.json"),
         "mutants": mutants(results / "promises/mutants.json"),
         "branches": branches(results / "promises/branches.json"),
@@ -36,6 +38,12 @@ def values(results: Path) -> dict[str, Any]:
         if (results.parent / "static/adu-book.pdf").is_file()
         else "`make pdf`",
     }
+
+
+def never_seen(folder: Path, domain: str) -> str:
+    """How much of a domain a small CLIP names that never saw it, ``never.sketch``."""
+    record = read_json(folder / f"without_{domain}.json")
+    return number(record["zero_shot"]["accuracy"][domain])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -111,6 +119,14 @@ def audits(folder: Path) -> dict[str, Any]:
         shown = [[f"`{name}`", *(one[score] for score in SHOWN)] for name, one in scores.items()]
         head = ["method", *(f"`{name}`" for name in SHOWN)]
         cells[str(forget)] = {**scores, "table": table(head, shown)}
+    for path in folder.rglob(NAME):
+        record = read_audit(path)
+        if record["reference"] is not None:
+            asked, learned = (record["relearning"]["reference"][at] for at in (0, -1))
+            read = record["recovery"]["reference"]["feature"]["probe"][-1]
+            known = {"asked": asked, "probe": read, "relearned": learned}
+            said = {name: number(value) for name, value in known.items()}
+            cells[str(Target.from_dict(record["forget"], path.name))]["never"] = said
     return cells
 
 
