@@ -52,7 +52,19 @@ def test_the_audits_table_is_sorted_by_what_a_probe_reads(values: dict[str, Any]
         rows = domain["table"].splitlines()[2:]
         read = [float(row.split("|")[4]) for row in rows]
         assert read == sorted(read)
-        assert len(rows) == len(domain) - 1
+        assert len(rows) == len(set(domain) - {"table", "never"})
+
+
+def test_the_witness_is_that_of_every_audit(values: dict[str, Any]) -> None:
+    """All audits of a domain ask one reference, so any of them tells what it knows."""
+    for path in RESULTS.glob("audit/sketch-*/audit.json"):
+        record = read_json(path)
+        known = record["relearning"]["reference"]
+        assert values["audits"]["sketch"]["never"]["asked"] == f"{known[0]:.1f}"
+        assert values["audits"]["sketch"]["never"]["relearned"] == f"{known[-1]:.1f}"
+    said = read_json(RESULTS / "clips/without_sketch.json")
+    assert record["reference"] == said["fingerprint"]
+    assert values["never"]["sketch"] == f"{said['zero_shot']['accuracy']['sketch']:.1f}"
 
 
 def test_kills_mutants_and_branches_add_up(tmp_path: Path) -> None:
