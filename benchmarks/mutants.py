@@ -42,7 +42,7 @@ PARTS = {
     "losses": Part(("train/losses.py", "measure/mmd.py"), ("losses", "entanglement")),
     "objective": Part(("methods/adu/method.py",), ("unlearning", "losses", "methods", "surgery")),
     "metrics": Part(("measure/accuracy.py", "measure/fronts.py"), ("metrics", "records", "target")),
-    "evaluation": Part(("measure/evaluate.py",), ("unlearning", "entanglement", "methods")),
+    "evaluation": Part(("measure/evaluate.py",), ("entanglement", "target", "unlearning")),
     "gate": Part(
         ("methods/gate.py", "methods/gated.py", "methods/evidence.py"),
         ("gate", "gated", "door", "shutter"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adu_core import MINI, FrozenCLIP, Splits, evaluate, metrics, unlearn
+from adu_core import MINI, FrozenCLIP, Splits, Target, evaluate, metrics, unlearn
 from adu_core.measure import mmd
 from adu_core.measure.entanglement import stratified
 
@@ -189,3 +189,18 @@ def test_evaluate_may_leave_entanglement_out(tiny_clip: FrozenCLIP, few: Splits)
     words = tiny_clip.class_features(few.test.class_names)[few.test.labels]
     known, _ = evaluate(tiny_clip, few.test, ["sketch"], features=words)  # they are not made anew
     assert known["metrics"]["mem"] == 100
+
+
+def test_a_domain_may_be_kept_in_part(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    """Classes in a domain: its pictures of other classes are kept, and both sides are told."""
+    found, features = evaluate(tiny_clip, few.test, Target(("sketch",), ("car",)), entangled=False)
+    answers = tiny_clip.logits(features, few.test.class_names).argmax(dim=1)
+    right = 100 * (answers == few.test.labels).double()
+    sketch = few.test.domains == few.test.domain_names.index("sketch")
+    car = few.test.labels == few.test.class_names.index("car")
+    assert list(found["forgotten"]) == ["sketch"]
+    assert found["forgotten"]["sketch"] == pytest.approx(float(right[sketch & car].mean()))
+    assert list(found["kept"]) == list(few.test.domain_names)
+    assert found["kept"]["sketch"] == pytest.approx(float(right[sketch & ~car].mean()))
+    assert found["accuracy"]["sketch"] == pytest.approx(float(right[sketch].mean()))
+    assert found["kept"]["real"] == found["accuracy"]["real"]
