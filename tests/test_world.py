@@ -330,5 +330,5 @@ def test_what_would_lean_towards_an_avoided_domain_stays_at_home() -> None:
     assert torch.equal(found.style_shift[~home], usual.style_shift[~home])
     pure = world("train", 40, classes=("car", "cup"), domains=kept, mix=0)
     assert torch.equal(found.pictures[home], pure.pictures[home])
-    with pytest.raises(ValueError, match="no domain to avoid 'scetch': choose from real, "):
-        world("train", 1, avoid=("scetch",))
+    with pytest.raises(ValueError, match="no domain to avoid 'pencil': choose from real, "):
+        world("train", 1, avoid=("pencil",))
