@@ -40,9 +40,9 @@ class Part(NamedTuple):
 
 PARTS = {
     "losses": Part(("train/losses.py", "measure/mmd.py"), ("losses", "entanglement")),
-    "objective": Part(("methods/adu/method.py",), ("unlearning", "losses", "methods", "surgery")),
+    "objective": Part(("methods/adu/method.py",), ("objective", "loop", "surgery")),
     "metrics": Part(("measure/accuracy.py", "measure/fronts.py"), ("metrics", "records", "target")),
-    "evaluation": Part(("measure/evaluate.py",), ("entanglement", "target", "unlearning")),
+    "evaluation": Part(("measure/evaluate.py",), ("entanglement", "target")),
     "gate": Part(
         ("methods/gate.py", "methods/gated.py", "methods/evidence.py"),
         ("gate", "gated", "door", "shutter"),
