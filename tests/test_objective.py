@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from adu_core import ABLATION, ADU, MINI, FrozenCLIP, Loop, Splits, Target, Task, method
+from adu_core.measure.mmd import mmd2
 from adu_core.methods.adu import method as adu
 from adu_core.methods.surgery import project_conflict
 from adu_core.train.losses import Losses
@@ -83,13 +84,14 @@ def test_a_fit_says_what_it_is_and_is_watched(task: Task, monkeypatch: pytest.Mo
     real = adu.train
 
     def watched(*words: Any, **named: Any) -> None:
-        seen.update(named, words=words)
+        seen.update(named, words=words, drawn=learned(words[0]))
         real(*words, **named)
 
     monkeypatch.setattr(adu, "train", watched)
     run = Loop(progress=False)
     QUICK.fit(task, 7, run)
     assert seen["seed"] == 7
+    assert torch.equal(seen["drawn"], learned(QUICK.start(task, 7)))
     assert seen["run"] is run
     assert len(run.history) == 2
     assert seen["about"] == {"method": QUICK.as_dict(), "forget": task.target.as_dict()}
@@ -148,3 +150,23 @@ def test_surgery_mends_forgetting_against_memorizing_and_ddl() -> None:
     torch.testing.assert_close(first.grad, second.grad)
     plain = torch.autograd.grad(sum(parts(second)[i] * (1, 3, 1)[i] for i in range(3)), [second])
     assert not torch.allclose(first.grad, plain[0])  # the two were in conflict
+
+
+@pytest.mark.parametrize("settings", [MINI, replace(MINI, gamma=2.0, lam=7.0, bandwidths=(4.0,))])
+def test_ddl_is_weighed_and_measured_as_the_settings_say(settings: ADU) -> None:
+    draw = torch.Generator().manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(6, 8, generator=draw), dim=1)
+    logits, of_domains = torch.randn(6, 3, generator=draw), torch.randn(6, 2, generator=draw)
+    labels, domains = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([0, 0, 0, 1, 1, 1])
+    found = adu.objective(
+        settings,
+        features=features,
+        logits=logits,
+        domain_logits=of_domains,
+        labels=labels,
+        domains=domains,
+        forgotten=domains == 1,
+    )
+    told = torch.nn.functional.cross_entropy(of_domains, domains)
+    apart = mmd2(features, domains, domain_count=2, multiples=settings.bandwidths)
+    torch.testing.assert_close(found.ddl, settings.gamma * told - settings.lam * apart)
