@@ -47,7 +47,7 @@ PARTS = {
         ("methods/gate.py", "methods/gated.py", "methods/evidence.py"),
         ("gate", "gated", "door", "shutter"),
     ),
-    "domain classifier": Part(("methods/domain_classifier.py",), ("gate", "door", "shutter")),
+    "domain classifier": Part(("methods/domain_classifier.py",), ("domain_classifier", "gate")),
 }
 
 

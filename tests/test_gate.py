@@ -1,144 +1,20 @@
-"""The domain classifier of gate and door, and the gate."""
+"""The gate, and the evidence that it and its kin look at."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import pytest
 import torch
-from torch import Tensor
 
 from adu_core import FrozenCLIP, Splits, load_clip
 from adu_core.data.dataset import DomainDataset
 from adu_core.data.target import Target
 from adu_core.methods.base import Task
-from adu_core.methods.domain_classifier import (
-    Classifying,
-    DomainClassifier,
-    choose_threshold,
-    fit_linear,
-)
 from adu_core.methods.evidence import of_copies, shift_flip, statistics, walk
 from adu_core.methods.gate import Gate, GatedAnswer, blank
 from adu_core.methods.saved import load_model, save_model
-
-NAMES = ("north", "east", "south")
-
-
-def clouds(apart: float, domains: int = 3, each: int = 40, size: int = 12) -> tuple[Tensor, Tensor]:
-    """Evidence (3, N, size), two of them noisy copies, and domains (N,); cloud d lies along e_d."""
-    generator = torch.Generator().manual_seed(0)
-    y = torch.arange(domains).repeat(each)
-    x = torch.randn(len(y), size, generator=generator) + apart * torch.eye(size)[y]
-    copies = [x, *(x + 0.1 * torch.randn(x.shape, generator=generator) for _ in range(2))]
-    return torch.stack(copies) * 7 + 3, y
-
-
-def fitted(settings: Classifying, X: Tensor, y: Tensor, names: tuple[str, ...]) -> DomainClassifier:
-    model = DomainClassifier(X.shape[-1], len(names))
-    model.take(fit_linear(X, y, names, settings, 0)[0], 0.5)
-    return model
-
-
-# The classifier.
-
-
-@pytest.mark.parametrize("kind", ["lda", "logistic"])
-@pytest.mark.parametrize("domains", [2, 3])
-def test_clouds_far_apart_are_told(kind: str, domains: int) -> None:
-    X, y = clouds(8.0, domains)
-    linear, unseen = fit_linear(X, y, NAMES[:domains], Classifying(classifier=kind), 0)  # type: ignore[arg-type]
-    assert (unseen.argmax(2) == y).float().mean() > 0.98
-    model = DomainClassifier(X.shape[-1], domains)
-    model.take(linear, 0.5)
-    P = model(X[0])
-    assert (P.argmax(1) == y).float().mean() > 0.98
-    torch.testing.assert_close(P.sum(1), torch.ones(len(y)))
-
-
-@pytest.mark.parametrize("kind", ["lda", "logistic"])
-def test_the_nearer_a_cloud_the_more_probable(kind: str) -> None:
-    X, y = clouds(1.0)
-    model = fitted(Classifying(classifier=kind), X, y, NAMES)  # type: ignore[arg-type]
-    first, second = (X[0][y == d].mean(0) for d in (0, 1))
-    line = torch.stack([first + part * (second - first) for part in torch.linspace(0, 1, 21)])
-    P = model(line)
-    assert (P[:, 0].diff() < 0).all()
-    assert (P[:, 1].diff() > 0).all()
-
-
-def test_probabilities_are_what_they_say() -> None:
-    X, y = clouds(1.5, domains=2, each=400, size=3)
-    _, unseen = fit_linear(X, y, NAMES[:2], Classifying(shrinkage=0.01), 0)
-    P = unseen[0, :, 1]
-    for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
-        some = (low < P) & (high >= P)
-        assert abs(float(P[some].mean() - y[some].double().mean())) < 0.06
-
-
-def test_the_forward_pass_is_the_formula_that_is_documented() -> None:
-    X, y = clouds(2.0)
-    model = fitted(Classifying(), X, y, NAMES)
-    by_hand = ((X[0] - model.mean) / model.scale) @ model.weight.T + model.bias
-    torch.testing.assert_close(model(X[0]), by_hand.softmax(1))
-    mean, scale = X.flatten(0, 1).mean(0), X.flatten(0, 1).std(0, correction=0)
-    torch.testing.assert_close(model.mean, mean)
-    torch.testing.assert_close(model.scale, scale)
-
-
-def test_shots_that_are_left_out_are_left_out_with_their_copies() -> None:
-    # Noise without domains, many numbers: a classifier that saw a copy would know its shot again.
-    generator = torch.Generator().manual_seed(0)
-    y = torch.arange(2).repeat(30)
-    X = torch.randn(60, 80, generator=generator).expand(4, -1, -1)
-    _, unseen = fit_linear(X, y, NAMES[:2], Classifying(shrinkage=0.01), 0)
-    assert abs(float((unseen.argmax(2) == y).double().mean()) - 0.5) < 0.2
-
-
-def test_long_evidence_goes_through_principal_components() -> None:
-    generator = torch.Generator().manual_seed(0)
-    y = torch.arange(2).repeat(20)
-    X = torch.randn(2, 40, 1000, generator=generator)
-    X[..., :50] += 3.0 * y[:, None]
-    model = fitted(Classifying(), X, y, NAMES[:2])
-    assert model.weight.shape == (2, 1000)
-    assert (model(X[0]).argmax(1) == y).all()
-
-
-def test_folds_follow_the_smallest_domain_and_one_shot_is_too_few() -> None:
-    X, y = clouds(8.0, domains=2)
-    index = torch.cat([torch.where(y == 0)[0], torch.where(y == 1)[0][:2]])
-    _, unseen = fit_linear(X[:, index], y[index], NAMES[:2], Classifying(), 0)
-    assert unseen.isfinite().all()
-    for count in (1, 0):
-        index = torch.cat([torch.where(y == 0)[0], torch.where(y == 1)[0][:count]])
-        with pytest.raises(ValueError, match=f"'east' has too few shots, {count}"):
-            fit_linear(X[:, index], y[index], NAMES[:2], Classifying(), 0)
-
-
-# The threshold.
-
-
-@pytest.mark.parametrize(
-    ("kept", "gone", "low", "high"), [(0.1, 0.4, 0.1, 0.4), (0.3, 0.5, 0.3, 0.5)]
-)
-def test_the_threshold_lies_between(kept: float, gone: float, low: float, high: float) -> None:
-    P = torch.tensor([kept] * 30 + [gone] * 10).double()
-    forgotten = torch.arange(40) >= 30
-    all_of_them = torch.ones(40, dtype=torch.bool)
-    found = choose_threshold(P, all_of_them, forgotten, 1 / 16, all_of_them)
-    assert low <= found <= high
-
-
-def test_what_cannot_be_stopped_has_no_say() -> None:
-    P = torch.tensor([0.1, 0.4, 0.45, 0.45]).double()
-    forgotten = torch.tensor([False, True, False, False])
-    right = torch.ones(4, dtype=torch.bool)
-    found = choose_threshold(P, right, forgotten, 0.0, torch.tensor([True, True, False, False]))
-    assert 0.1 <= found <= 0.4
-
 
 # The evidence.
 
@@ -310,15 +186,3 @@ def test_the_blank_is_nearly_flat_and_never_a_forgotten_class(mini: FrozenCLIP) 
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Gate(**wrong)  # type: ignore[arg-type]
-
-
-def test_the_weights_are_scikit_learns() -> None:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    X, y = clouds(2.0)
-    model = fitted(Classifying(shrinkage=0.3), X, y, NAMES)
-    flat = ((X.flatten(0, 1) - model.mean) / model.scale).double().numpy()
-    truth = np.tile(y.numpy(), 3)
-    other = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(flat, truth)
-    ratio = model.weight.double().numpy() / other.coef_  # all but for the one logit scale
-    assert ratio.std() < 1e-3 * ratio.mean()
