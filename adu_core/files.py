@@ -87,13 +87,18 @@ def write_tensors(
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a safetensors file, on the CPU, and the JSON about them.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` naming the file.
+    Raises ``FileNotFoundError`` or ``ValueError`` naming the file; a number that is not finite, of
+    which every answer would be made, is such a fault.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} is missing")
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error})") from None
+    for key, value in tensors.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{path}: {key} holds a number that is not finite: make the file anew")
+    return tensors, about

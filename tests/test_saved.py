@@ -76,6 +76,20 @@ def test_broken_files_are_named(adapter: Adapter, tiny_clip: FrozenCLIP, tmp_pat
         load_model(tmp_path, tiny_clip)
 
 
+def test_weights_that_are_no_numbers_are_refused(
+    adapter: Adapter, tiny_clip: FrozenCLIP, tmp_path: Path
+) -> None:
+    save_model(adapter, tmp_path)
+    weights = adapter.state_dict()
+    last = list(weights)[-1]
+    for wrong in (float("nan"), float("inf"), float("-inf")):
+        spoilt = weights[last].clone()
+        spoilt.view(-1)[-1] = wrong
+        write_tensors(tmp_path / "adapter.safetensors", {**weights, last: spoilt})
+        with pytest.raises(ValueError, match=rf"safetensors: {last} holds a number that is not"):
+            load_model(tmp_path, tiny_clip)
+
+
 def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
     def change(found: dict[str, Any]) -> None:
         for key in keys[:-1]:
