@@ -117,7 +117,7 @@ bench: $(READY) ## speed and memory as ratios; make bench SAVE=FOLDER keeps them
 gpu: $(READY) ## what only a GPU can show, records in book/results/gpu; nothing where there is none
 	$(BIN)/python benchmarks/gpu.py
 
-mutants: $(READY) ## change the code line by line: does a test notice? an hour; SAVE=FILE keeps the record
+mutants: $(READY) ## change the code line by line: does a test notice? 35 minutes; SAVE=FILE keeps the record
 	$(BIN)/python benchmarks/mutants.py $(if $(SAVE),--save $(SAVE))
 
 branches: $(READY) ## which branches of the library the unit tests take; SAVE=FILE keeps the record

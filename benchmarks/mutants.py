@@ -5,8 +5,8 @@ metrics and gate, one by one, and runs the tests of that code. A change that no 
 shown with the reason why no test could, from ``survivors.json`` beside this file; if one has no
 reason there, the exit status is 1.
 
-Run: python benchmarks/mutants.py --save FILE.json (an hour on two cores; --only for a part, which
-leaves the other parts of the record as they are)
+Run: python benchmarks/mutants.py --save FILE.json (35 minutes on two cores; --only for a part,
+which leaves the other parts of the record as they are)
 """
 
 from __future__ import annotations

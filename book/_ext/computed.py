@@ -158,10 +158,10 @@ def mutants(path: Path) -> dict[str, str]:
     counted = sorted({(-reasons.count(why), why) for why in reasons})
     made = sum(part["made"] for part in parts.values())
     said = [
-        f"The code in this table was changed in {made} places, one at a time: another operator, "
+        f"The code in this table was changed in {made:,} places, one at a time: another operator, "
         "another number, an argument left out.",
         table(["code", "changes", "noticed by a test", "not noticed"], rows),
-        f"{len(reasons)} changes went unnoticed, and each of them changes no result:",
+        f"{len(reasons)} changes went unnoticed, and none of them changes a result on a CPU:",
         "\n".join(f"- {why} ({-count})" for count, why in counted),
     ]
     return {"found": "\n\n".join(said)}
