@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import torch
 from trees import draw, tree, write_lists
 
 from adu_core.cli import main
@@ -110,6 +111,19 @@ def test_the_command_line_joins_them(tmp_path, capsys):
     ):
         assert main(["run", *words]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_limit_takes_the_first_pictures_of_the_drawn_world():
+    few = load_splits("world", size=24, shots=1, limit=2, held_out=True)
+    counts = [int(part.counts().max()) for part in (few.validation, few.test, few.held_out)]
+    assert counts == [2, 2, 2]
+    many = load_splits("world", size=24, shots=1, limit=99, held_out=True)
+    counts = [int(part.counts().min()) for part in (many.validation, many.test, many.held_out)]
+    assert counts == [12, 25, 25]
+    for less, more in ((few.test, many.test), (few.held_out, many.held_out)):
+        cell = (more.labels == 1) & (more.domains == 2)
+        same = (less.labels == 1) & (less.domains == 2)
+        assert torch.equal(less.pictures[same], more.pictures[cell][:2])
 
 
 def test_records_of_before_keep_their_hash_and_what_is_left_out_makes_another():

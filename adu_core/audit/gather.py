@@ -103,7 +103,7 @@ def gather(asked: Asked) -> Materials:
         unused=_in_order(unused, about),
         test=_in_order(test, about),
         stolen=_in_order(stolen, about),
-        held_out=load_held_out(asked.data, size=size, mix=mix),
+        held_out=load_held_out(asked.data, size=size, mix=mix, limit=asked.limit),
         reference=reference,
         drawn=asked.data == "world",
     )

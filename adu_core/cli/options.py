@@ -61,7 +61,7 @@ def add_data(command: argparse.ArgumentParser) -> None:
     add_source(command)
     add("--clip", default="mini", metavar="CLIP", help="mini, FILE.safetensors or NAME:WEIGHTS")
     add("--shots", type=count(1), default=8, help="pictures per class and domain (8)")
-    add("--limit", type=count(1), help="measure on so many of a folder per class and domain")
+    add("--limit", type=count(1), help="measure on at most so many per class and domain")
     add("--mix", type=mix, default=0.5, help="overlap of the world's domains, 0 to 0.5 (0.5)")
     add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
 

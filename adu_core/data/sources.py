@@ -107,8 +107,7 @@ def load_splits(
             for one that scales the shorter side as the first CLIP does; see ``read_picture``
     shots:  training pictures per class and domain; which ones, ``seed`` draws. Validation and
             test pictures are the same for every seed
-    limit:  of pictures that are not drawn, read at most so many per class and domain to choose
-            settings on, and to report on
+    limit:  at most so many pictures per class and domain to choose settings on, and to report on
     held_out: also test pictures of the world's ten classes that no other split has
 
     Raises ``ValueError`` for another kind of source, and what the source's reader raises.
@@ -117,7 +116,7 @@ def load_splits(
         load_shots(source, size=size, shots=shots, seed=seed, mix=mix),
         load_pictures(source, "validation", size=size, mix=mix, limit=limit),
         load_pictures(source, "test", size=size, mix=mix, limit=limit),
-        load_held_out(source, size=size, mix=mix) if held_out else None,
+        load_held_out(source, size=size, mix=mix, limit=limit) if held_out else None,
     )
 
 
@@ -141,16 +140,19 @@ def load_pictures(
 ) -> DomainDataset:
     """The pictures to choose settings on, or to report on; see ``load_splits``."""
     if source == "world":
-        count = WORLD_VALIDATION if which == "validation" else WORLD_TEST
+        count = _at_most(WORLD_VALIDATION if which == "validation" else WORLD_TEST, limit)
         return world(which, count, classes=SEEN, mix=mix, size=_side(size))
     return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
 
 
-def load_held_out(source: str, *, size: int | Preprocess, mix: float = 0.5) -> DomainDataset | None:
+def load_held_out(
+    source: str, *, size: int | Preprocess, mix: float = 0.5, limit: int | None = None
+) -> DomainDataset | None:
     """Test pictures of classes that no other split has; None where there are none."""
     if source != "world":
         return None
-    return world("test", WORLD_TEST, classes=HELD_OUT, mix=mix, size=_side(size))
+    count = _at_most(WORLD_TEST, limit)
+    return world("test", count, classes=HELD_OUT, mix=mix, size=_side(size))
 
 
 def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -159,6 +161,10 @@ def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return SEEN, DOMAINS
     listing = find_pictures(parse(source))
     return listing.class_names, listing.domain_names
+
+
+def _at_most(count: int, limit: int | None) -> int:
+    return count if limit is None else min(count, limit)
 
 
 def _side(size: int | Preprocess) -> int:

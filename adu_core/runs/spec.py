@@ -27,7 +27,7 @@ class Spec:
     clip:    ``load_clip``'s name and pretrained
     shots:   training pictures per class and domain
     mix:     overlap of the drawn world's domains; of no account for other pictures
-    limit:   measure on at most so many of a folder's pictures per class and domain
+    limit:   measure on at most so many pictures per class and domain
     on:      the pictures that are measured
     measure: what is measured beside accuracy
     labels:  what the method is told of the shots' domains, see ``adu_core.runs.labels.told``

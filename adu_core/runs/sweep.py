@@ -276,5 +276,7 @@ def _splits(spec: Spec, size: Preprocess) -> Splits:
         _pictures(data, which, size, mix, spec.limit) if which in wanted else none
         for which in get_args(Split)
     )
-    held_out = _held_out(data, size=size, mix=mix) if "held-out" in spec.measure else None
+    held_out = None
+    if "held-out" in spec.measure:
+        held_out = _held_out(data, size=size, mix=mix, limit=spec.limit)
     return Splits(shots, validation, test, held_out)
