@@ -87,8 +87,8 @@ def write_tensors(
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a safetensors file, on the CPU, and the JSON about them.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` naming the file; a number that is not finite, of
-    which every answer would be made, is such a fault.
+    Raises ``FileNotFoundError`` or ``ValueError`` naming the file; a number that is not finite,
+    which would spoil every answer, is such a fault.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} is missing")

@@ -73,10 +73,10 @@ def main() -> None:
     arguments = parser.parse_args()
     begun = time.perf_counter()
 
-    from adu_core.data import cache
+    from adu_core.data import cache, decoding
     from adu_core.data.preprocess import Preprocess
 
-    size, cores = Preprocess(arguments.size), cache.threads()
+    size, cores = Preprocess(arguments.size), decoding.threads()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.root:

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from adu_core import Spec, Target, figures, method
-from adu_core.runs.sweep import run
+from adu_core.runs.run_spec import run
 from adu_core.show.dark import darkened
 
 STATIC = Path(__file__).parent / "static"

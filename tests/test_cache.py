@@ -11,7 +11,7 @@ import torch
 from trees import draw, tree
 
 from adu_core.cli import main
-from adu_core.data import cache
+from adu_core.data import cache, decoding
 from adu_core.data.folder import read_folder
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
@@ -38,18 +38,18 @@ def files(tmp_path) -> list[Path]:
 def decoded(monkeypatch) -> list[object]:
     """The items that were really decoded."""
     seen: list[object] = []
-    read = cache.read_item
+    read = decoding.read_item
 
     def counting(item, preprocess):
         seen.append(item)
         return read(item, preprocess)
 
-    monkeypatch.setattr(cache, "read_item", counting)
+    monkeypatch.setattr(decoding, "read_item", counting)
     return seen
 
 
 def truth(files) -> torch.Tensor:
-    return torch.stack([cache.read_item(file, SIZE) for file in files])
+    return torch.stack([decoding.read_item(file, SIZE) for file in files])
 
 
 def test_a_second_read_decodes_nothing_and_is_mapped(folder, files, decoded):
@@ -102,21 +102,21 @@ def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkey
 
 
 def test_after_an_interruption_only_the_rest_is_decoded(folder, files, decoded, monkeypatch):
-    monkeypatch.setattr(cache, "threads", lambda: 1)
-    monkeypatch.setattr(cache, "BLOCK", 4)
-    counting = cache.read_item
+    monkeypatch.setattr(decoding, "threads", lambda: 1)
+    monkeypatch.setattr(decoding, "BLOCK", 4)
+    counting = decoding.read_item
 
     def stopping(item, preprocess):
         if len(decoded) == 22:
             raise KeyboardInterrupt
         return counting(item, preprocess)
 
-    monkeypatch.setattr(cache, "read_item", stopping)
+    monkeypatch.setattr(decoding, "read_item", stopping)
     with pytest.raises(KeyboardInterrupt):
         cache.decode(files, SIZE)
     assert not list(folder.glob("*.u8"))
     assert not list(folder.glob("*.json"))
-    monkeypatch.setattr(cache, "read_item", counting)
+    monkeypatch.setattr(decoding, "read_item", counting)
     before = len(decoded)
     assert 0 < before <= 22
     found = cache.decode(files, SIZE)
@@ -127,14 +127,14 @@ def test_after_an_interruption_only_the_rest_is_decoded(folder, files, decoded, 
 SLOW = """
 import os, sys, time
 from pathlib import Path
-from adu_core.data import cache
+from adu_core.data import cache, decoding
 from adu_core.data.preprocess import Preprocess
-read = cache.read_item
+read = decoding.read_item
 def slow(item, preprocess):
     time.sleep(float(sys.argv[2]))
     os.write(1, b"decoded\\n")  # in one piece, whatever the other thread writes
     return read(item, preprocess)
-cache.read_item = slow
+decoding.read_item = slow
 files = sorted(Path(sys.argv[1]).glob("*.png"))
 found = cache.decode(files, Preprocess(8))
 print("sum", int(found.pictures.long().sum()), flush=True)
@@ -154,7 +154,7 @@ def test_a_killed_process_loses_what_it_was_at_and_no_more(folder, files, decode
         process.send_signal(signal.SIGKILL)
     assert not list(folder.glob("*.json"))
     found = cache.decode(files, SIZE)
-    assert len(decoded) <= 40 - 10 + cache.threads() + 1
+    assert len(decoded) <= 40 - 10 + decoding.threads() + 1
     expected = truth(files)
     assert found.pictures.equal(expected)
     assert next(folder.glob("*.u8")).read_bytes() == expected.numpy().tobytes()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adu_core.cli import main
-from adu_core.data import cache, hub
+from adu_core.data import decoding, hub
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, load_splits, read_share, source_names
 
@@ -124,8 +124,10 @@ def test_splits_are_used_as_they_are(tmp_path):
 
 def test_rows_are_decoded_once_and_anew_when_the_dataset_changes(tmp_path, monkeypatch):
     seen = []
-    read = cache.read_item
-    monkeypatch.setattr(cache, "read_item", lambda item, p: (seen.append(item), read(item, p))[1])
+    read = decoding.read_item
+    monkeypatch.setattr(
+        decoding, "read_item", lambda item, p: (seen.append(item), read(item, p))[1]
+    )
     made(rows()).save_to_disk(str(tmp_path / "disk"))
     source = f"hub:{tmp_path / 'disk'}"
     for _ in range(2):

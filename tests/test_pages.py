@@ -15,7 +15,7 @@ from adu_core.cli import COMMANDS, main, parser
 from adu_core.data.world import DOMAINS, SEEN
 from adu_core.files import read_json
 from adu_core.methods import METHODS, from_dict, method
-from adu_core.runs import records, sweep
+from adu_core.runs import records, run_spec, sweep
 from adu_core.runs.grid import read_grids
 from adu_core.runs.record import read_record
 from adu_core.runs.records import read_table
@@ -151,7 +151,7 @@ def test_the_commands_beside_the_records_make_these_records(monkeypatch):
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sweep, "sweep", instead)
-    monkeypatch.setattr(sweep, "check", lambda *_: None)
+    monkeypatch.setattr(run_spec, "check", lambda *_: None)
     monkeypatch.setattr(records, "read_table", lambda paths: None)
     monkeypatch.setattr(records, "print_report", lambda *_: None)
     text = (ROOT / "book/results/README.md").read_text(encoding="utf-8")

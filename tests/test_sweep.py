@@ -27,9 +27,9 @@ from adu_core.cli import main
 from adu_core.files import read_json, write_json
 from adu_core.methods import method
 from adu_core.methods.zero_shot import ZeroShot
-from adu_core.runs import sweep
+from adu_core.runs import run_spec, sweep
 from adu_core.runs.grid import specs
-from adu_core.runs.sweep import check, run
+from adu_core.runs.run_spec import check, run
 
 QUICK = replace(ABLATION["baseline"], epochs=1, prompt_tokens=2)
 
@@ -125,8 +125,8 @@ def test_another_overlap_of_the_world_is_another_record(
         asked.append(one.mix)
         return few
 
-    monkeypatch.setattr(sweep, "_splits", splits)
-    monkeypatch.setattr(sweep, "_before", lambda *_: None)
+    monkeypatch.setattr(run_spec, "_splits", splits)
+    monkeypatch.setattr(run_spec, "_before", lambda *_: None)
     paths = [go([replace(drawn, mix=mix)], tmp_path)[0] for mix in (0.5, 0.25)]
     assert paths[0] != paths[1]
     assert asked == [0.5, 0.25]
@@ -311,7 +311,7 @@ def test_what_does_not_fit_the_clip_is_refused_before_a_picture_is_read(
     def read(*_: object, **__: object) -> None:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr(sweep, "_splits", read)
+    monkeypatch.setattr(run_spec, "_splits", read)
     deep = replace(spec, method=replace(ABLATION["full"], instapg_block=8))
     for ask in (lambda: check([deep]), lambda: run(deep, progress=False)):
         with pytest.raises(ValueError, match="instapg_block is 8, but prompts enter blocks 0 to 5"):
@@ -375,7 +375,7 @@ def test_what_is_not_there_is_refused_at_once(
     def draw(*_: object, **__: object) -> None:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr(sweep, "_splits", draw)
+    monkeypatch.setattr(run_spec, "_splits", draw)
     for wrong, said in (
         (["--forget", "nosuch"], "no domain 'nosuch': the domains are clipart, real, sketch"),
         (["--forget", "real+clipart+sketch"], "cannot forget every domain"),

@@ -187,7 +187,7 @@ def _forecast(
 
 def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) -> None:
     from adu_core.files import write_json, write_text
-    from adu_core.runs import sweep
+    from adu_core.runs import run_spec, sweep
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
     from adu_core.runs.reproduction import markdown, progress, rows
 
@@ -195,7 +195,7 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
     far = bool(arguments.slurm or arguments.dask)
     if not far:
         check_device(arguments.device)
-        sweep.check(work, arguments.device)
+        run_spec.check(work, arguments.device)
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
     with executor_from(arguments) as executor:

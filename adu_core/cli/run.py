@@ -85,7 +85,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.files import write_json
     from adu_core.methods.saved import save_model
     from adu_core.runs.record_table import said, table
-    from adu_core.runs.sweep import check, run
+    from adu_core.runs.run_spec import check, run
 
     check_device(arguments.device)
     names = source_names(arguments.data)

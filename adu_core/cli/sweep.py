@@ -71,7 +71,7 @@ def do(arguments: argparse.Namespace) -> None:
     options.check_writable(arguments.folder, "DIR", folder=True)
 
     from adu_core.data.sources import source_names
-    from adu_core.runs import records, sweep
+    from adu_core.runs import records, run_spec, sweep
     from adu_core.runs.forecast import forecast
 
     far = bool(arguments.slurm or arguments.dask)
@@ -83,7 +83,7 @@ def do(arguments: argparse.Namespace) -> None:
         print(forecast(work, arguments.folder, arguments.processes))
         return
     if not far:
-        sweep.check(work, arguments.device)
+        run_spec.check(work, arguments.device)
     failed: dict[Spec, str] = {}
     with executor_from(arguments) as executor:
         paths = sweep.sweep(

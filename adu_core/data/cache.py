@@ -19,9 +19,7 @@ import platform
 import shutil
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -31,11 +29,10 @@ import numpy as np
 import PIL
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from adu_core.data.listing import Item, opened, stamp
+from adu_core.data.decoding import Decoded, decode_all, into_memory, refuse_bad
+from adu_core.data.listing import Item, stamp
 from adu_core.data.notice import notice
-from adu_core.data.picture import PictureError, read_picture
 from adu_core.data.preprocess import Preprocess
 from adu_core.files import read_json, write_json
 
@@ -43,22 +40,8 @@ from adu_core.files import read_json, write_json
 VERSION = 1
 #: What may be decoded into memory, in bytes, where no cache can be written.
 SMALL = 2 * 10**9
-#: So many pictures are dealt out to the threads at a time, and so many of them as one task: a task
-#: has its price, in the one lock that all threads of Python share.
-BLOCK, TASK = 8192, 16
 #: So many pictures of a finished file are compared with their checksums when it is opened.
 PROBES = 32
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Pictures (N, 3, S, S) uint8, and why those that are missing among them could not be read.
-
-    bad: number in the list of items → message
-    """
-
-    pictures: Tensor
-    bad: dict[int, str]
 
 
 def cache_folder() -> Path | None:
@@ -86,7 +69,7 @@ def decode(
     """
     folder, size = cache_folder(), len(items) * 3 * preprocess.size**2
     if folder is None or not items:
-        return _into_memory(items, preprocess, skip_bad, progress)
+        return into_memory(items, preprocess, skip_bad, progress)
     entry = _Entry(folder, items, preprocess)
     try:
         return entry.load(skip_bad) or entry.fill(skip_bad, progress)
@@ -98,88 +81,7 @@ def decode(
         if size > SMALL:
             raise OSError(f"{said}; {size / 1e9:.1f} GB are too much for memory") from error
         notice(f"{said}. Decoding {size / 1e6:.0f} MB into memory")
-        return _into_memory(items, preprocess, skip_bad, progress)
-
-
-def threads() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _into_memory(
-    items: Sequence[Item], preprocess: Preprocess, skip_bad: bool, progress: bool
-) -> Decoded:
-    pictures = torch.empty((len(items), 3, preprocess.size, preprocess.size), dtype=torch.uint8)
-
-    def keep(number: int, picture: Tensor) -> None:
-        pictures[number] = picture
-
-    bad = _decode_all(items, range(len(items)), preprocess, keep, progress)
-    _refuse_bad(bad, len(items), skip_bad)
-    if bad:
-        pictures = pictures[[number for number in range(len(items)) if number not in bad]]
-    return Decoded(pictures, bad)
-
-
-def _decode_all(
-    items: Sequence[Item],
-    numbers: Sequence[int],
-    preprocess: Preprocess,
-    keep: Callable[[int, Tensor], None],
-    progress: bool,
-) -> dict[int, str]:
-    """Decode the pictures with these numbers, in threads; which are bad, and why."""
-
-    def read(some: Sequence[int]) -> dict[int, str]:
-        wrong = {}
-        for number in some:
-            try:
-                keep(number, read_item(items[number], preprocess))
-            except PictureError as error:
-                wrong[number] = str(error)
-        return wrong
-
-    bad: dict[int, str] = {}
-    with (
-        ThreadPoolExecutor(threads()) as pool,
-        tqdm(
-            total=len(items),
-            initial=len(items) - len(numbers),
-            desc="reading pictures",
-            disable=not progress,
-        ) as bar,
-    ):
-        try:
-            for start in range(0, len(numbers), BLOCK):
-                block = numbers[start : start + BLOCK]
-                tasks = [block[i : i + TASK] for i in range(0, len(block), TASK)]
-                for task, wrong in zip(tasks, pool.map(read, tasks), strict=True):
-                    bar.update(len(task))
-                    bad |= wrong
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return bad
-
-
-def read_item(item: Item, preprocess: Preprocess) -> Tensor:
-    """One picture, (3, S, S) uint8; a ``PictureError`` names it."""
-    try:
-        file: Any = opened(item)
-    except Exception as error:  # whatever a table's format raises
-        raise PictureError(f"cannot read the picture {item}: {error}") from error
-    return read_picture(file, preprocess, item)
-
-
-def _refuse_bad(bad: dict[int, str], count: int, skip_bad: bool) -> None:
-    if bad and not skip_bad:
-        messages = list(bad.values())
-        listed = "; ".join(messages[:10] + ["…"] * (len(bad) > 10))
-        raise PictureError(
-            f"{listed}: replace or remove the damaged files, {len(bad)} of {count}, or say skip-bad"
-        )
+        return into_memory(items, preprocess, skip_bad, progress)
 
 
 class _Entry:
@@ -211,7 +113,7 @@ class _Entry:
         size = count * self.row
         if self.data.stat().st_size != size or len(sums) != count:
             return None
-        _refuse_bad(bad, len(self.items), skip_bad)
+        refuse_bad(bad, len(self.items), skip_bad)
         if count == 0:
             return Decoded(torch.empty((0, *self.shape), dtype=torch.uint8), bad)
         mapped = torch.from_file(str(self.data), shared=False, size=size, dtype=torch.uint8)
@@ -228,7 +130,7 @@ class _Entry:
             found = self.load(skip_bad)  # another process may just have made it
             if found is None:
                 bad = self._decode(progress)
-                _refuse_bad(bad, len(self.items), skip_bad)
+                refuse_bad(bad, len(self.items), skip_bad)
                 self._finish(bad)
                 found = self.load(skip_bad)
         if found is None:
@@ -275,7 +177,7 @@ class _Entry:
                     _write(data, number * self.row, pixels.cast("B"))
                     _write(sums, number * 8, check)
 
-            return _decode_all(self.items, missing, self.preprocess, keep, progress)
+            return decode_all(self.items, missing, self.preprocess, keep, progress)
 
     def _holds(self, data: BinaryIO | Any, number: int, check: int) -> bool:
         """Whether the partial file holds the picture whose checksum was noted."""

@@ -4,10 +4,8 @@ A dataset is read as it is on this machine. Nothing is downloaded but by ``downl
 option ``--download`` asks for. A local dataset is a folder that ``save_to_disk`` wrote, a folder in
 a format that ``datasets`` knows, such as imagefolder, or a file of Parquet or Arrow.
 
-Which column is what, the dataset's features say: the picture is the only column of pictures, or
-the one called ``image``; domain and class are columns of class labels or of texts by one of the
-usual names. Splits called train, validation and test are used as such; a single split of any name
-is shared out as a folder is.
+Splits called train, validation and test are used as such; a single split of any name is shared out
+as a folder is.
 """
 
 from __future__ import annotations
@@ -20,13 +18,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from adu_core.data.dataset import readable
+from adu_core.data.hub_columns import columns, names_of
 from adu_core.data.listing import Listing, Part, Pool, Row, refuse_gaps, stamp
-from adu_core.data.notice import some
 from adu_core.data.picture import PictureError
 
-DOMAIN = ("domain", "domain_name", "style", "domain_id")
-LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")
 SPLITS: dict[str, Part] = {
     "train": "train",
     "training": "train",
@@ -199,80 +194,15 @@ def _fill(
 ) -> None:
     """Enter the rows of a split."""
     name = where if split == "all" else f"{where}, split {split}"
-    image, domain, label = _columns(name, dataset)
+    image, domain, label = columns(name, dataset)
     rows = dataset.select_columns([domain, label]).with_format(None)[:]
-    domain_names = _names(name, domain, dataset.features[domain], rows[domain])
-    class_names = _names(name, label, dataset.features[label], rows[label])
+    domain_names = names_of(name, domain, dataset.features[domain], rows[domain])
+    class_names = names_of(name, label, dataset.features[label], rows[label])
     raw = dataset.cast_column(image, _datasets().Image(decode=False))
     table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image)
     for number, (one, other) in enumerate(zip(domain_names, class_names, strict=True)):
         pool = domains.setdefault(one, {}).setdefault(part, {})
         pool.setdefault(other, []).append(Row(table, number))
-
-
-def _columns(name: str, dataset: Any) -> tuple[str, str, str]:
-    """The columns of the picture, the domain and the class."""
-    features, datasets = dataset.features, _datasets()
-    images = [key for key, kind in features.items() if isinstance(kind, datasets.Image)]
-    named = {
-        key: kind
-        for key, kind in features.items()
-        if isinstance(kind, datasets.ClassLabel) or getattr(kind, "dtype", "") in _TEXTS
-    }
-    image = "image" if "image" in images else images[0] if len(images) == 1 else None
-    domain, label = (
-        next((key for key in wanted if key in named), None) for wanted in (DOMAIN, LABEL)
-    )
-    if image is None or domain is None or label is None:
-        held = ", ".join(f"{key} ({_kind(kind)})" for key, kind in features.items())
-        lacking = [
-            what
-            for what, found in (
-                ("a column of pictures, the only one or called image", image),
-                (f"a domain as class labels or texts, called {' or '.join(DOMAIN)}", domain),
-                (f"a class as class labels or texts, called {' or '.join(LABEL)}", label),
-            )
-            if found is None
-        ]
-        raise PictureError(
-            f"{name} lacks {'; '.join(lacking)}. It has {held}. Rename or cast the columns with "
-            "datasets, save_to_disk, and pass that folder"
-        )
-    return image, domain, label
-
-
-_TEXTS = ("string", "large_string")
-
-
-def _kind(feature: Any) -> str:
-    return str(getattr(feature, "dtype", None) or type(feature).__name__)
-
-
-def _names(name: str, column: str, feature: Any, values: list[Any]) -> list[str]:
-    """The readable name in each row; an error for rows that have none."""
-    names = getattr(feature, "names", None)
-    if names is None:
-        wrong = [f"row {n} has {x!r}" for n, x in enumerate(values) if not (x and x.strip())]
-        said = values
-    else:
-        wrong = [
-            f"row {n} has {x}" for n, x in enumerate(values) if x is None or not 0 <= x < len(names)
-        ]
-        said = [] if wrong else [names[x] for x in values]
-    if wrong:
-        known = f"; it runs from 0 to {len(names) - 1}" if names is not None else ""
-        raise PictureError(f"{name}: column {column!r} out of range: {some(wrong)}{known}")
-    spoken: dict[str, str] = {}
-    first: dict[str, str] = {}
-    for text in sorted(set(said)):
-        spoken[text] = readable(text)
-        twin = first.setdefault(spoken[text], text)
-        if twin != text:
-            raise PictureError(
-                f"{name}: {twin!r} and {text!r} in column {column!r} are both called "
-                f"{spoken[text]!r} in a prompt: rename one"
-            )
-    return [spoken[text] for text in said]
 
 
 def _stamps(place: str) -> str:

@@ -1,0 +1,145 @@
+"""One run from its spec; what the next one shares with it is kept: CLIP, pictures, the "before"."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip.load import load_clip
+from adu_core.data.dataset import DomainDataset
+from adu_core.data.preprocess import Preprocess
+from adu_core.data.sources import (
+    Splits,
+    load_held_out,
+    load_pictures,
+    load_shots,
+    source_names,
+)
+from adu_core.data.target import Target
+from adu_core.device import check_device
+from adu_core.files import write_json
+from adu_core.measure.evaluate import Result, evaluate
+from adu_core.methods.base import Task
+from adu_core.runs.run import Run, unlearn
+from adu_core.runs.spec import Spec, Split
+
+
+def check(work: Iterable[Spec], device: str = "cpu") -> None:
+    """Raise ``ValueError`` if a spec's method cannot do what is asked, on its CLIP and its names.
+
+    No picture is read: a setting that does not fit the CLIP is refused before hours of reading.
+    """
+    unlike = {(spec.clip, spec.data, spec.method, spec.forget.kind): spec for spec in work}
+    for spec in unlike.values():
+        task = Task.of_names(clip_of(spec.clip, device), *_names(spec.data), spec.forget)
+        spec.method.check(task)
+        with torch.no_grad():
+            spec.method.start(task).class_features()  # learned words may leave names no room
+
+
+def run_spec(spec: Spec, path: Path, device: str = "cpu") -> None:
+    """Run one spec and write its record to ``path``; the device is asked for on this machine."""
+    check_device(device, "device")
+    write_json(path, run(spec, device, progress=False).record)
+
+
+def run(
+    spec: Spec,
+    device: str = "cpu",
+    *,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> Run:
+    """Run one spec; what does not depend on its method and seed is kept for the next one."""
+    clip = clip_of(spec.clip, device)
+    check([spec], device)
+    splits = _splits(spec, clip.preprocess)
+    entangled = "entanglement" in spec.measure
+    before = _before(clip, spec.data, spec.mix, spec.limit, spec.on, entangled)
+    return unlearn(
+        clip,
+        splits,
+        spec.forget,
+        spec.method,
+        seed=spec.seed,
+        on=spec.on,
+        spec=spec,
+        checkpoint=checkpoint,
+        progress=progress,
+        before=before,
+    )
+
+
+# A process runs many specs on the same CLIP and pictures: keep the last ones.
+
+
+def clip_of(name: tuple[str, str | None], device: str = "cpu") -> FrozenCLIP:
+    """The CLIP of a spec, read anew only if its file was written anew."""
+    return _load(name, device, tuple(_stamp(part) for part in name))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(
+    name: tuple[str, str | None],
+    device: str,
+    stamps: tuple[Any, ...],  # noqa: ARG001
+) -> FrozenCLIP:
+    return load_clip(*name, device=device)
+
+
+def _stamp(name: str | None) -> tuple[int, int] | None:
+    """What changes when a file of weights is written anew; None for what is no file."""
+    path = Path(name or "")
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=2)
+def _before(
+    clip: FrozenCLIP,
+    source: str,
+    mix: float,
+    limit: int | None,
+    on: Split,
+    entangled: bool,
+) -> tuple[Result, Tensor]:
+    """The measurement before unlearning: the same for every seed, target and method."""
+    pictures = _pictures(source, on, clip.preprocess, mix, limit)
+    some = Target((pictures.domain_names[0],))  # of no account: ``unlearn`` scores it anew
+    return evaluate(clip, pictures, some, entangled=entangled)
+
+
+_names = functools.lru_cache(maxsize=4)(source_names)
+_shots = functools.lru_cache(maxsize=8)(load_shots)
+_held_out = functools.lru_cache(maxsize=1)(load_held_out)
+
+
+@functools.lru_cache(maxsize=2)
+def _pictures(
+    source: str, which: Split, size: Preprocess, mix: float, limit: int | None
+) -> DomainDataset:
+    return load_pictures(source, which, size=size, mix=mix, limit=limit)
+
+
+def _splits(spec: Spec, size: Preprocess) -> Splits:
+    """The pictures of a run; a split that it does not measure is left empty, not read."""
+    data, mix = spec.data, spec.mix
+    shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed, mix=mix)
+    none = shots.subset(torch.arange(0))
+    wanted = {spec.on} | ({"validation"} & set(spec.measure))
+    validation, test = (
+        _pictures(data, which, size, mix, spec.limit) if which in wanted else none
+        for which in get_args(Split)
+    )
+    held_out = None
+    if "held-out" in spec.measure:
+        held_out = _held_out(data, size=size, mix=mix, limit=spec.limit)
+    return Splits(shots, validation, test, held_out)
