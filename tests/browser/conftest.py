@@ -21,11 +21,23 @@ from to_pdf import chromium  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not PAGES:
-        reason = "there is no built book: make book"
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason=reason))
+    """The tests of one page follow one another in one process, so that it is opened once."""
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        if not PAGES:
+            item.add_marker(pytest.mark.skip(reason="there is no built book: make book"))
+        if (page := _page_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(page))
+    items.sort(key=lambda item: _page_of(item) or "")
+
+
+def _page_of(item: pytest.Item) -> str | None:
+    """The page that a test is given opened."""
+    if "opened" not in getattr(item, "fixturenames", ()):
+        return None
+    page: str = item.callspec.params["opened"]  # type: ignore[attr-defined]
+    return page
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +80,27 @@ class Reader:
         self.page.wait_for_load_state("load")
         self.page.evaluate("window.MathJax?.startup?.promise")
         return self.page
+
+
+@pytest.fixture(scope="session")
+def _tab(browser: Browser) -> Iterator[dict[str, Reader]]:
+    """The one page that is open now, for ``opened``."""
+    tab: dict[str, Reader] = {}
+    yield tab
+    for reader in tab.values():
+        reader.context.close()
+
+
+@pytest.fixture
+def opened(request: pytest.FixtureRequest, _tab: dict[str, Reader], browser: Browser) -> Reader:
+    """A page, shared by the tests of it: each leaves it as it was."""
+    name: str = request.param
+    if name not in _tab:
+        for other in list(_tab):
+            _tab.pop(other).context.close()
+        _tab[name] = Reader(browser)
+        _tab[name].open(name)
+    return _tab[name]
 
 
 @pytest.fixture

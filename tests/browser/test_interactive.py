@@ -1,6 +1,6 @@
 import pytest
 
-from .conftest import PAGES, Reader
+from .conftest import Reader
 
 LAST = "notebooks/08_adu.html"
 
@@ -67,24 +67,6 @@ def test_figures_and_frames_suit_the_theme(browser, theme):
         assert all(image.is_visible() for image in shown.all())
         assert not any(image.is_visible() for image in hidden.all())
     reader.context.close()
-
-
-QUIZZES = [name for name in PAGES if name.startswith("notebooks/")]
-
-
-@pytest.mark.parametrize("name", QUIZZES)
-def test_a_question_answers_to_whoever_picks_a_choice(reader, name):
-    page = reader.open(name)
-    question = page.locator(".adu-quiz").first
-    choices, answer = question.locator("input[type=radio]"), question.locator("[role=status]")
-    assert answer.inner_text() == ""
-    choices.first.focus()
-    page.keyboard.press("Space")
-    said = answer.inner_text()
-    assert len(said) > 5
-    page.keyboard.press("ArrowDown")
-    assert answer.inner_text() != said
-    assert not reader.complaints
 
 
 def test_a_term_explains_itself_to_mouse_and_keyboard(reader):
