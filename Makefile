@@ -30,7 +30,7 @@ PDF := $(SITE)/book/static/adu-book.pdf
 # Inside a rule: the notebooks newer than its target, or all if something that they read is.
 CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
-.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu mutants branches lint format lab lock clean address
+.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -116,6 +116,9 @@ bench: $(READY) ## speed and memory as ratios; make bench SAVE=FOLDER keeps them
 
 gpu: $(READY) ## what only a GPU can show, records in book/results/gpu; nothing where there is none
 	$(BIN)/python benchmarks/gpu.py
+
+machines: $(READY) ## tests and notebooks with other processors' arithmetic: an hour; SAVE=FILE keeps the record
+	$(BIN)/python benchmarks/machines.py $(if $(SAVE),--save $(SAVE))
 
 mutants: $(READY) ## change the code line by line: does a test notice? 35 minutes; SAVE=FILE keeps the record
 	$(BIN)/python benchmarks/mutants.py $(if $(SAVE),--save $(SAVE))

@@ -1,5 +1,6 @@
 """The benchmarks run; what they measure is no test's business."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from adu_core.files import plain, read_json, write_json
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 import audits  # noqa: E402
+import machines  # noqa: E402
 import mutants  # noqa: E402
 
 
@@ -142,3 +144,22 @@ def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
     rooms = read_json(tmp_path / "branches.json")["rooms"]
     assert {"data", "runs", "all"} <= rooms.keys()
     assert 0 < rooms["data"]["taken"] < rooms["data"]["branches"] < rooms["all"]["branches"]
+
+
+def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
+    file = tmp_path / "test_a.py"
+    file.write_text(
+        "import os, pytest\n"
+        "def test_one(): assert os.environ['WHERE'] == 'here'\n"
+        "def test_two(): assert False\n"
+        "@pytest.mark.skip\n"
+        "def test_three(): pass\n"
+    )
+    found = machines.test([str(file)], tmp_path / "played", os.environ | {"WHERE": "here"}, 1)
+    assert found == {"tests": 2, "failed": 1}
+    assert machines.failed(found)
+    assert machines.said(found) == "1 of 2 passed"
+
+
+def test_this_processor_plays_the_simplest() -> None:
+    assert machines.supported("default")

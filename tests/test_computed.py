@@ -117,3 +117,23 @@ def test_nine_of_ten_branches_are_taken() -> None:
         pytest.skip("make branches SAVE=book/results/promises/branches.json makes the record")
     every = read_json(record)["rooms"]["all"]
     assert every["taken"] >= 0.9 * every["branches"]
+
+
+def test_how_far_accuracies_move_between_machines(tmp_path: Path) -> None:
+    def machine(real: float, sketch: float) -> dict[str, Any]:
+        by_method = {"full": {"sketch": {"real": real, "sketch": sketch}}, "gate": {"sketch": {}}}
+        return {"units": {"tests": 9, "failed": 1}, "accuracy": by_method}
+
+    path = tmp_path / "machines.json"
+    assert computed.machines(path)["found"] == computed.MISSING
+    played = {"a": machine(50, 20), "b": machine(52, 20), "c": machine(51, 26)}
+    played |= {"d": {"notebooks": {"tests": 2, "failed": 0}}}  # not all parts on all machines
+    for each in ("a", "b", "c"):
+        played[each]["accuracy"]["gate"]["sketch"] = {"real": 90, "sketch": 10}
+    write_json(path, {"machines": played})
+    found = computed.machines(path)["found"]
+    assert "| a | 8 of 9 | – |" in found
+    assert "| d | – | 2 of 2 |" in found
+    assert "| `full` | 4.00 | 6.00 |" in found
+    assert "on 3 of these" in found
+    assert "Not by one picture: `gate`" in found

@@ -31,6 +31,7 @@ def values(results: Path) -> dict[str, Any]:
         "audits": audits(results / "audit"),
         "never": {name: never_seen(results / "clips", name) for name in ("sketch", "real")},
         "kills": kills(results / "promises/kills.json"),
+        "machines": machines(results / "promises/machines.json"),
         "mutants": mutants(results / "promises/mutants.json"),
         "branches": branches(results / "promises/branches.json"),
         "speed": speed(results / "speed"),
@@ -143,6 +144,54 @@ def kills(path: Path) -> dict[str, str]:
 
 #: What a page says in the place of a record that is not there.
 MISSING = "*There is no record of it in this copy of the book; the command makes it.*"
+
+
+def machines(path: Path) -> dict[str, str]:
+    """What tests find with other processors' arithmetic, and how far accuracies move with it."""
+    if not path.exists():
+        return {"found": MISSING}
+    played: Mapping[str, Any] = read_json(path)["machines"]
+    rows = [
+        [name, *(passed(machine.get(part)) for part in ("units", "notebooks"))]
+        for name, machine in played.items()
+    ]
+    measured = [machine["accuracy"] for machine in played.values() if "accuracy" in machine]
+    by_method = sorted((-most, method, mean) for method, (mean, most) in moved(measured).items())
+    still = [f"`{method}`" for most, method, _ in by_method if not most]
+    moving = [
+        [f"`{method}`", number(mean, digits=2), number(-most, digits=2)]
+        for most, method, mean in by_method
+        if most
+    ]
+    said = [
+        table(["arithmetic", "unit tests passed", "notebooks passed"], rows),
+        f"Each method forgot each of four domains, with one seed, on {len(measured)} of these. The "
+        "table says how far apart the accuracies of one domain are, the highest and the lowest of "
+        "these runs, in points: on average over the domains, and in the worst case.",
+        table(["method", "on average", "at most"], moving),
+    ]
+    if still:
+        said.append(f"Not by one picture: {', '.join(still)}.")
+    return {"found": "\n\n".join(said)}
+
+
+def passed(part: Mapping[str, int] | None) -> str:
+    """``700 of 700``; – where the part was not run."""
+    return f"{part['tests'] - part['failed']} of {part['tests']}" if part else "–"
+
+
+def moved(measured: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """By method, how far the accuracies of a domain lie apart: on average, and at most."""
+    found = {}
+    for method in measured[0] if measured else ():
+        apart = [
+            max(values) - min(values)
+            for forget, domains in measured[0][method].items()
+            for domain in domains
+            for values in [[each[method][forget][domain] for each in measured]]
+        ]
+        found[method] = (sum(apart) / len(apart), max(apart))
+    return found
 
 
 def mutants(path: Path) -> dict[str, str]:
