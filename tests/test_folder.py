@@ -164,13 +164,13 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", 9) + b"IDAT"
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("sides", "message"),
     [
-        ((10_000, 9_000), "has 10000 × 9000 pixels, more than 89,478,485: scale it down"),
-        ((60_000, 60_000), "decompression bomb"),
-        ((2**31 - 1, 2**31 - 1), "decompression bomb"),
+        ((17_000, 16_000), "has 17000 × 16000 pixels, more than 268,435,456: scale it down"),
+        ((60_000, 60_000), "has 60000 × 60000 pixels"),
+        ((2**31 - 1, 2**31 - 1), "has 2147483647 × 2147483647 pixels"),
     ],
 )
 def test_a_picture_made_to_fill_the_memory_is_refused_by_name(tmp_path, sides, message):
@@ -369,14 +369,7 @@ def test_two_pictures_are_too_few_and_it_is_said_before_any_is_read(tmp_path):
         (GOOD, "photo/dog/1.png", r"1\.png is a file: pass a folder"),
         ((), ".", r"no pictures in .* \(looked for .*\.jpg"),
         (("photo/dog/1.txt",), ".", "no pictures in"),
-        ([f"PACS/{name}" for name in GOOD], ".", r"too deep: pass \S+PACS instead"),
-        ([f"a/b/{name}" for name in GOOD], ".", r"too deep: pass \S+b instead"),
         ([f"{top}/{name}" for top in "ab" for name in GOOD], ".", r"pass one of \S+a, \S+b;"),
-        (
-            ["photo/train/dog/1.png", "sketch/train/dog/1.png"],
-            ".",
-            "move the classes out of folders such as 'train'",
-        ),
         (GOOD, "photo", r"photo seems to hold the pictures of one domain: pass \S+ instead"),
         (GOOD, "photo/dog", r"dog seems to hold the pictures of one class: pass \S+ instead"),
         (["train/dog/1.png", "val/dog/1.png"], ".", "parts of a dataset, not domains: train, val"),
@@ -403,7 +396,6 @@ def test_an_unusable_layout_is_named_with_its_remedy(tmp_path, files, root, mess
 @pytest.mark.parametrize(
     ("files", "root"),
     [
-        ([f"PACS/{name}" for name in GOOD], ""),
         (GOOD, "photo"),
         (GOOD, "photo/dog"),
     ],
@@ -419,16 +411,15 @@ def test_the_folder_that_the_error_names_can_be_read(tmp_path, files, root):
 def test_every_class_without_pictures_is_listed_at_once(tmp_path):
     tree(tmp_path, *GOOD, "clipart/cat/1.png", "clipart/pig/1.png")
     (tmp_path / "sketch" / "pig").mkdir()
-    (tmp_path / "quickdraw").mkdir()
     with pytest.raises(PictureError) as caught:
         read_folder(tmp_path, size=4)
     assert str(caught.value) == (
         "every class needs pictures in every domain, but "
         f"{tmp_path / 'clipart'} has no folder for dog; "
         f"{tmp_path / 'photo'} has no folder for pig; "
-        f"{tmp_path / 'quickdraw'} has no folder for cat, dog, pig; "
         f"{tmp_path / 'sketch'} has no pictures in its folder for pig: "
-        "add pictures there, or remove these classes from every domain"
+        "add pictures there, remove these classes from every domain, or say --skip-small to leave "
+        "them out"
     )
 
 

@@ -37,7 +37,7 @@ from adu_core.data.preprocess import Preprocess
 from adu_core.files import read_json, write_json
 
 #: Raised when ``read_picture`` gives other pixels: files made before are then of no account.
-VERSION = 1
+VERSION = 2
 #: What may be decoded into memory, in bytes, where no cache can be written.
 SMALL = 2 * 10**9
 #: So many pictures of a finished file are compared with their checksums when it is opened.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
 
 
 def readable(name: str) -> str:
-    """A folder's or a user's name as a prompt says it: ``art_painting`` → ``art painting``."""
-    return " ".join(name.replace("_", " ").replace("-", " ").lower().split())
+    """A folder's or a user's name as a prompt says it: ``art_painting`` → ``art painting``.
+
+    Accents become one letter each, so that names written on macOS are those written elsewhere.
+    """
+    return normalize("NFC", " ".join(name.replace("_", " ").replace("-", " ").lower().split()))
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,25 @@ picture opened.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import contextlib
 from itertools import pairwise
 from pathlib import Path
 
 from adu_core.data.dataset import DomainDataset, readable
-from adu_core.data.listing import Listing, Pool
-from adu_core.data.picture import PICTURE_SUFFIXES, PictureError
+from adu_core.data.listing import PART_NAMES, Listing, Part, Pool
+from adu_core.data.notice import notice, some
+from adu_core.data.picture import PictureError, left_out, picture_suffixes
 from adu_core.data.preprocess import Preprocess, preprocessing
 from adu_core.data.reading import read
 from adu_core.data.shares import choose, settle_small
+from adu_core.data.tree import Met, domain_parts, first_picture, pooled, refuse_names, scan
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
-NOT_DOMAINS = {"train", "val", "valid", "validation", "crossval", "test"}
+#: Names of domains: where all classes have such, they lie the wrong way round.
+STYLES = frozenset({
+    "art", "art painting", "cartoon", "clipart", "drawing", "infograph", "painting", "photo",
+    "photos", "product", "quickdraw", "real", "real world", "rendition", "sketch", "sketches",
+})  # fmt: skip
 
 
 def read_folder(
@@ -37,9 +42,10 @@ def read_folder(
     """All pictures at ``<root>/<domain>/<class>/``, as PACS, Office-Home or DomainNet lie on disk.
 
     Domains and classes are called what their folders are called, made readable for prompts
-    (``art_painting`` → ``art painting``), in alphabetical order. Hidden files, files that are
-    no pictures, and folders inside a class's folder are not read. What is decoded is kept for the
-    next time, see ``adu_core.data.cache``.
+    (``art_painting`` → ``art painting``), in alphabetical order. Files that are no pictures, and
+    folders inside a class's folder, are not read, and that is said. Parts that a domain keeps
+    apart, such as ``train`` and ``test``, are read together; see ``find_folder``. What is decoded
+    is kept for the next time, see ``adu_core.data.cache``.
 
     Args:
         root: the folder that holds the domains' folders.
@@ -70,7 +76,9 @@ def read_folder(
         raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
     if cuts and not {0.0, *share, 1.0} <= set(cuts):
         raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
-    listing = find_folder(root, gaps=skip_small > 0)
+    found = find_folder(root, gaps=skip_small > 0)
+    whole = {name: {"all": pooled(parts.values())} for name, parts in found.domains.items()}
+    listing = Listing(found.where, whole)
     listing = settle_small(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
     chosen = choose(listing, share, cuts, per_class_and_domain, seed)
     return read(chosen, listing, preprocess, skip_bad=skip_bad, progress=progress)
@@ -81,129 +89,128 @@ def find_folder(
 ) -> Listing:
     """What there is in a folder of domains; no picture is opened.
 
+    Levels of folders that say nothing are passed through: ``<root>/images/<domain>/<class>``,
+    ``<root>/<domain>/images/<class>``, ``<root>/<domain>/<class>/images``, an archive unpacked into
+    one more folder of its name. ``<domain>/{train,val,test}/<class>`` are the domain's parts.
+
     only: readable names of the domains to look at; without it, all of them
     gaps: whether classes may be missing in some domain
     """
     root = Path(root).expanduser()
-    cells = _find_pictures(root, only, gaps)
-    return Listing(str(root), {name: {"all": pool} for name, pool in cells.items()})
+    listing, met, place = listed(root, only, gaps)
+    met.say(place)
+    if STYLES.issuperset(listing.class_names) and STYLES.isdisjoint(listing.domain_names):
+        notice(
+            f"{place}: are classes and domains the wrong way round? The domains are "
+            f"{some(listing.domain_names)}, the classes {some(listing.class_names)}; {EXPECTED}"
+        )
+    return listing
 
 
-def class_pictures(domain_folder: Path) -> Pool:
-    """The picture files of each class in the folder of a domain."""
-    folders = _folders(domain_folder)
-    _refuse_twins(folders)
-    return {readable(folder.name): [*_pictures(folder)] for folder in folders}
-
-
-def _find_pictures(root: Path, only: frozenset[str], gaps: bool) -> dict[str, Pool]:
-    """The picture files of every domain and class, the same classes in every domain."""
+def listed(root: Path, only: frozenset[str], gaps: bool) -> tuple[Listing, Met, Path]:
+    """The pictures of every domain, what else was met, and below ``root`` the domains' folder."""
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise PictureError(f"{root} {what}: pass a folder; {EXPECTED}")
-    cells: dict[str, Pool] = {}
-    for domain_folder in _folders(root):
-        if only and readable(domain_folder.name) not in only:
-            continue
-        classes = class_pictures(domain_folder)
-        if not classes and _holds_other_files_only(domain_folder):
-            continue  # such as the split lists that lie beside DomainNet's domains
-        cells[domain_folder.name] = classes
-    if not any(files for classes in cells.values() for files in classes.values()):
-        raise PictureError(_where_the_pictures_are(root))
-    _refuse_twins(root / name for name in cells)
-    if len(cells) < 2:
+    met = Met()
+    folders = [path for path in scan(root).folders if not only or readable(path.name) in only]
+    inside = {tuple(inner.name.lower() for inner in scan(path).folders) for path in folders}
+    same = inside.pop() if len(inside) == 1 and len(folders) > 1 else ()
+    wrapper = same[0] if len(same) == 1 else None
+    cells = {path: domain_parts(path, met, wrapper) for path in folders}
+    full = {path for path, parts in cells.items() if any(pooled(parts.values()).values())}
+    deep = [path for path in folders if path in full or first_picture(path)]
+    if not full:
+        if len(deep) == 1 and not scan(root).pictures:
+            return listed(deep[0], only, gaps)
+        raise PictureError(where_the_pictures_are(root, met))
+    for path in deep:
+        if path not in full:
+            raise PictureError(
+                f"the pictures of {path}, such as {first_picture(path)}, are not in a folder for "
+                f"each class: move them; {EXPECTED}"
+            )
+    met.empty = [path for path in folders if path not in full and not scan(path).others]
+    cells = {path: parts for path, parts in cells.items() if path in full}
+    refuse_names(cells)
+    _refuse_parts(root, cells)
+    domains = {readable(path.name): parts for path, parts in cells.items()}
+    known = {name for parts in domains.values() for name, x in pooled(parts.values()).items() if x}
+    if not gaps:
+        _refuse_gaps(cells, known)
+    return Listing(str(root), domains).only(known), met, root
+
+
+def _refuse_parts(root: Path, cells: dict[Path, dict[Part, Pool]]) -> None:
+    """An error for a single domain, and for parts of a dataset that stand for domains."""
+    names = [path.name for path in cells]
+    if len(names) < 2:
         raise PictureError(
-            f"{root} holds a single domain, {next(iter(cells))!r}: to forget one domain and "
+            f"{root} holds a single domain, {names[0]!r}: to forget one domain and "
             f"memorize another, add a second folder beside it; {EXPECTED}"
         )
-    if NOT_DOMAINS.issuperset(name.lower() for name in cells):
-        raise PictureError(
-            f"the folders in {root} are parts of a dataset, not domains: {', '.join(cells)}; "
-            f"pass a folder of domains; {EXPECTED}"
-        )
-    if not gaps:
-        _refuse_gaps(root, cells)
-    return {readable(name): classes for name, classes in cells.items()}
-
-
-def _refuse_twins(folders: Iterable[Path]) -> None:
-    """An error where two folders in one place have the same readable name."""
-    seen: dict[str, Path] = {}
-    for folder in folders:
-        twin = seen.setdefault(readable(folder.name), folder)
-        if twin is not folder:
+    classes = {name for parts in cells.values() for name in pooled(parts.values())}
+    for what, found in (("domains", names), ("classes", sorted(classes))):
+        if PART_NAMES.keys() >= {name.lower() for name in found}:
             raise PictureError(
-                f"{twin} and {folder} are both called {readable(folder.name)!r} in a prompt: "
-                "merge them or rename one"
+                f"the folders in {root} are parts of a dataset, not {what}: {', '.join(found)}; "
+                f"pass a folder of domains; {EXPECTED}"
             )
 
 
-def _refuse_gaps(root: Path, cells: dict[str, Pool]) -> None:
+def _refuse_gaps(cells: dict[Path, dict[Part, Pool]], known: set[str]) -> None:
     """An error that lists every class without pictures in every domain."""
-    class_names = sorted({name for classes in cells.values() for name in classes})
     gaps: list[str] = []
-    for domain, classes in cells.items():
-        missing = [name for name in class_names if name not in classes]
-        empty = [name for name in class_names if name in classes and not classes[name]]
+    for domain, parts in cells.items():
+        classes = pooled(parts.values())
+        missing = [name for name in sorted(known) if name not in classes]
+        empty = [name for name in sorted(known) if name in classes and not classes[name]]
         if missing:
-            gaps.append(f"{root / domain} has no folder for {', '.join(missing)}")
+            gaps.append(f"{domain} has no folder for {', '.join(missing)}")
         if empty:
-            gaps.append(f"{root / domain} has no pictures in its folder for {', '.join(empty)}")
+            gaps.append(f"{domain} has no pictures in its folder for {', '.join(empty)}")
     if gaps:
         raise PictureError(
-            f"every class needs pictures in every domain, but {'; '.join(gaps)}: "
-            "add pictures there, or remove these classes from every domain"
+            f"every class needs pictures in every domain, but {'; '.join(gaps)}: add pictures "
+            "there, remove these classes from every domain, or say --skip-small to leave them out"
         )
 
 
-def _where_the_pictures_are(root: Path) -> str:
+def where_the_pictures_are(root: Path, met: Met) -> str:
     """What to say when no picture lies two folders below ``root``: where they lie instead."""
-    found = _first_picture(root)
+    found = first_picture(root)
     if found is None:
-        kinds = " ".join(sorted(PICTURE_SUFFIXES))
-        return f"there are no pictures in {root} (looked for {kinds}); {EXPECTED}"
+        kinds = " ".join(sorted(picture_suffixes()))
+        seen = f"; {left_out(met.others + scan(root).others)}" if met.others else ""
+        return f"there are no pictures in {root} (looked for {kinds}){seen}; {EXPECTED}"
     depth = len(found.relative_to(root).parts) - 1
     if depth < 2:
         kind, up = ("one class", 2) if depth == 0 else ("one domain", 1)
-        there = root.resolve()
-        for _ in range(up):
-            there = there.parent
-        return f"{root} seems to hold the pictures of {kind}: pass {there} instead; {EXPECTED}"
-    parts = found.relative_to(root).parts
-    if len(folders := [folder for folder in _folders(root) if _first_picture(folder)]) == 1:
-        remedy = f"pass {root.joinpath(*parts[: depth - 2])} instead"
-    elif parts[1].lower() in NOT_DOMAINS:
-        remedy = f"move the classes out of folders such as {parts[1]!r} into the domain's own"
-    else:
+        there = root.resolve().parents[up - 1]
+        names = {root.name} if depth == 0 else {path.name for path in scan(root).folders}
+        said = f"{root} seems to hold the pictures of {kind}"
+        if _beside(there, names) and _works(there):
+            return f"{said}: pass {there} instead; {EXPECTED}"
+        return f"{said}: move them into a folder for each domain and class; {EXPECTED}"
+    folders = [folder for folder in scan(root).folders if _works(folder)]
+    remedy = "move each class's pictures into one folder, in the folder of its domain"
+    if folders:
         remedy = f"pass one of {', '.join(map(str, folders))}"
     return f"the pictures, such as {found}, lie too deep: {remedy}; {EXPECTED}"
 
 
-def _first_picture(root: Path) -> Path | None:
-    """Any picture at any depth below ``root``, the least deep folders first in each branch."""
-    for folder, names, _ in os.walk(root):
-        names[:] = [name for name in sorted(names) if not _ignored(name)]
-        for picture in _pictures(Path(folder)):
-            return picture
-    return None
+def _beside(root: Path, classes: set[str]) -> bool:
+    """Whether several folders have one of these classes: a look, before all of it is listed."""
+    with contextlib.suppress(OSError):
+        inside = ({path.name for path in scan(domain).folders} for domain in scan(root).folders)
+        return sum(not classes.isdisjoint(names) for names in inside) > 1
+    return False
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folders in ``folder``, sorted by name."""
-    found = (path for path in folder.iterdir() if path.is_dir() and not _ignored(path.name))
-    return sorted(found, key=lambda path: path.name)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    """The picture files in ``folder``, sorted by name, told by their suffixes."""
-    found = (path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-    return sorted((path for path in found if not _ignored(path.name)), key=lambda path: path.name)
-
-
-def _holds_other_files_only(folder: Path) -> bool:
-    return any(not _ignored(path.name) for path in folder.iterdir()) and not _pictures(folder)
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+def _works(root: Path) -> bool:
+    """Whether this folder can be read as it is."""
+    try:
+        listed(root, frozenset(), gaps=False)
+    except (PictureError, OSError):
+        return False
+    return True

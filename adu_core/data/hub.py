@@ -19,18 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.data.hub_columns import columns, names_of
-from adu_core.data.listing import Listing, Part, Pool, Row, refuse_gaps, stamp
+from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, Row, refuse_gaps, stamp
 from adu_core.data.picture import PictureError
 
-SPLITS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 #: How long the hub may take to say what a dataset is, in seconds.
 PATIENCE = 5.0
 
@@ -67,7 +58,7 @@ def read_hub(place: str, *, gaps: bool = False) -> Listing:
     split = len(parts) > 1
     domains: dict[str, dict[Part, Pool]] = {}
     for name, dataset in parts.items():
-        _fill(domains, SPLITS[name] if split else "all", where, name, dataset, _stamps(place))
+        _fill(domains, PART_NAMES[name] if split else "all", where, name, dataset, _stamps(place))
     for domain, pools in domains.items():
         if split and "train" not in pools:
             raise PictureError(f"{where} has no training pictures of the domain {domain}")
@@ -174,8 +165,8 @@ def _parts(where: str, loaded: Any) -> dict[str, Any]:
         return {"all": loaded}
     if len(loaded) == 1:
         return dict(loaded)
-    known = {name: split for name, split in loaded.items() if name in SPLITS}
-    parts = {SPLITS[name] for name in known}
+    known = {name: split for name, split in loaded.items() if name in PART_NAMES}
+    parts = {PART_NAMES[name] for name in known}
     if len(parts) < len(loaded) or "train" not in parts:
         raise PictureError(
             f"{where} has the splits {', '.join(loaded)}: they must be called train, validation "

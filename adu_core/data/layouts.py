@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adu_core.data.dataset import readable
-from adu_core.data.folder import class_pictures, find_folder
-from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
+from adu_core.data.folder import find_folder
+from adu_core.data.listing import Listing
 from adu_core.data.lists import list_files, read_lists
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
@@ -99,16 +99,10 @@ def _at(place: Path, name: str, known: Known, skip_bad: bool, gaps: bool) -> Lis
         return read_lists(place, known.splits, domains, skip_bad=skip_bad, gaps=gaps)
     if not known.plain or not place.is_dir():
         return None
-    folders = {
-        readable(path.name): path
-        for path in sorted(place.iterdir())
-        if path.is_dir() and readable(path.name) in domains
-    }
+    folders = {readable(path.name) for path in place.iterdir() if path.is_dir()} & domains
     if not folders:
         return None
-    _refuse_missing(place, name, domains - folders.keys(), "no folder")
-    if all((folder / "train").is_dir() for folder in folders.values()):
-        return _parted(place, folders, gaps)
+    _refuse_missing(place, name, domains - folders, "no folder")
     return find_folder(place, domains, gaps=gaps)
 
 
@@ -118,20 +112,3 @@ def _refuse_missing(place: Path, name: str, missing: frozenset[str], what: str) 
             f"{place} has {what} for {', '.join(sorted(missing))}: add the rest of {name}, or read "
             "what there is with folder:ROOT or lists:ROOT"
         )
-
-
-def _parted(place: Path, folders: dict[str, Path], gaps: bool) -> Listing:
-    """Dassl's Office-Home: ``<domain>/train/<class>`` and ``<domain>/val/<class>``."""
-    parts: dict[str, Part] = {"train": "train", "val": "validation", "test": "test"}
-    domains: dict[str, dict[Part, Pool]] = {}
-    for domain, folder in folders.items():
-        found: dict[Part, Pool] = {
-            part: class_pictures(folder / sub)
-            for sub, part in parts.items()
-            if (folder / sub).is_dir()
-        }
-        domains[domain] = found if len(found) > 1 else {"all": found["train"]}
-    listing = Listing(str(place), domains)
-    if not gaps:
-        refuse_gaps(listing)
-    return listing

@@ -47,6 +47,18 @@ Item = Path | Row
 Pool = dict[str, list[Item]]
 #: A part that a dataset keeps for itself; ``all`` is all of a domain, not yet shared out.
 Part = Literal["all", "train", "validation", "test"]
+#: How files, folders and splits call their part.
+PART_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "crossval": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True)
