@@ -61,7 +61,7 @@ def read_json(path: str | Path) -> Any:
     Infinity, which JSON does not know, are none.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
+        return json.loads(Path(path).read_bytes(), parse_constant=_no_number)  # any Unicode
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:

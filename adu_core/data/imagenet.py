@@ -20,10 +20,12 @@ from adu_core.data.dataset import readable
 from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
+from adu_core.data.text import lines_of
 from adu_core.data.tree import class_pictures
 
 NAMES = "classnames.txt"
 _NUMBER = re.compile(r"n\d{8}")
+_ENTRY = re.compile(r"""["']?(n\d{8})["']?[\s,;]\s*["']?([^"]+?)["']?""")
 #: Where each domain may lie below the root.
 REAL = ("imagenet/images", "imagenet", "ImageNet", "ILSVRC2012", "real")
 SECOND = {
@@ -78,18 +80,14 @@ def _words(root: Path, *folders: Path) -> dict[str, str]:
     for folder in (root, root / "imagenet", *folders, *(folder.parent for folder in folders)):
         path = folder / NAMES
         if path.is_file():
-            lines = [line.split(maxsplit=1) for line in path.read_text("utf-8").splitlines()]
-            wrong = [" ".join(line) for line in lines if line and not _is_entry(line)]
+            lines = [(line, _ENTRY.fullmatch(line)) for _, line in lines_of(path)]
+            wrong = [line for line, said in lines if not said]
             if wrong:
                 raise PictureError(
                     f"{path} has lines that are not 'n01440764 tench': {some(wrong)}"
                 )
-            return {line[0]: readable(line[1]) for line in lines if line}
+            return {said[1]: readable(said[2]) for _, said in lines if said}
     return {}
-
-
-def _is_entry(line: list[str]) -> bool:
-    return len(line) == 2 and bool(_NUMBER.fullmatch(line[0]))
 
 
 def _pool(folder: Path, words: dict[str, str]) -> Pool:

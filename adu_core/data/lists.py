@@ -16,24 +16,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from adu_core.data.dataset import readable
-from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
+from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, refuse_gaps
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
+from adu_core.data.text import entry_of, is_header, lines_of
 
 EXPECTED = (
     "expected <root>/splits/<domain>_train.txt and the like, of lines 'path label' such as "
     "'photo/dog/1.jpg 0'"
 )
-_FILE = re.compile(r"(?P<domain>.+)_(?P<part>train|crossval|val|validation|test)(?:_kfold)?\.txt")
-_PARTS: dict[str, Part] = {
-    "train": "train",
-    "crossval": "validation",
-    "val": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+_FILE = re.compile(
+    r"(?P<domain>[^.].*)_(?P<part>train|crossval|val|validation|test)(?:_kfold)?\.txt",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,11 @@ Lists = dict[str, dict[Part, list[Line]]]  # domain's folder name → part → l
 def list_files(folder: Path) -> dict[tuple[str, Part], Path]:
     """The lists in a folder, by the domain's folder name and the part."""
     found: dict[tuple[str, Part], Path] = {}
-    for path in sorted(folder.glob("*.txt")):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         said = _FILE.fullmatch(path.name)
         if said:
-            twin = found.setdefault((said["domain"], _PARTS[said["part"]]), path)
+            part = PART_NAMES[said["part"].lower()]
+            twin = found.setdefault((said["domain"], part), path)
             if twin is not path:
                 raise PictureError(f"{twin} and {path} list the same part: remove one of them")
     return found
@@ -90,14 +89,14 @@ def read_lists(
     base = _base(root, lists)
     _check_labels(lists)
     _check_folders(lists)
-    gone = _missing(root, base, lists)
+    found, gone = _find(root, base, lists)
     if gone and not skip_bad:
         raise PictureError(
             f"{len(gone)} pictures are listed but not there: {some(gone.values())}; unpack the "
-            "pictures whole, correct the lists, or say skip-bad"
+            "pictures whole, correct the lists, or say --skip-bad"
         )
     if gone:
-        notice(f"skip-bad leaves out {len(gone)} pictures that are listed but not there: "
+        notice(f"--skip-bad leaves out {len(gone)} pictures that are listed but not there: "
                f"{some(gone.values())}")  # fmt: skip
     domains: dict[str, dict[Part, Pool]] = {}
     for domain, parts in lists.items():
@@ -106,7 +105,7 @@ def read_lists(
             raise PictureError(
                 f"{root / splits}: two domains are called {readable(domain)!r}: rename one"
             )
-        domains[readable(domain)] = {part: _pool(base, lines, gone) for part, lines in kept.items()}
+        domains[readable(domain)] = {part: _pool(found, lines) for part, lines in kept.items()}
     listing = Listing(str(root / splits), domains)
     if not gaps:
         refuse_gaps(listing)
@@ -114,19 +113,14 @@ def read_lists(
 
 
 def _read(path: Path) -> list[Line]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PictureError(f"the list {path} cannot be read: {error}") from None
     lines, wrong = [], []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isdecimal() or len(Path(name.strip()).parts) < 2:
-            wrong.append(f"line {number}: {line.strip()!r}")
-            continue
-        lines.append(Line(f"{path.name} line {number}", Path(name.strip()), int(label)))
+    for count, (number, line) in enumerate(lines_of(path)):
+        entry = entry_of(line)
+        if not isinstance(entry, str):
+            name, label = entry
+            lines.append(Line(f"{path.name} line {number}", Path(name), label))
+        elif count > 0 or not is_header(line):
+            wrong.append(f"line {number}: {line!r} ({entry})")
     if wrong:
         raise PictureError(f"{path} has lines that are not 'path label': {some(wrong)}; {EXPECTED}")
     if not lines:
@@ -150,13 +144,19 @@ def _base(root: Path, lists: Lists) -> Path:
     for parts in lists.values():
         for lines in parts.values():
             for base in (root, root / "images"):
-                if (base / lines[0].path).is_file():
+                if any(there.is_file() for there in _written(base / lines[0].path)):
                     return base
     first = next(iter(_all(lists)))
     raise PictureError(
         f"{first.where} names {first.path}, which is neither in {root} nor in {root / 'images'}: "
-        "unpack the pictures there"
+        "unpack the pictures there, or let the paths in the lists begin there"
     )
+
+
+def _written(path: Path) -> list[Path]:
+    """A path as it is said, and with its accents as other systems write them."""
+    forms = (normalize(form, str(path)) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys([path, *map(Path, forms)]))
 
 
 def _check_labels(lists: Lists) -> None:
@@ -191,14 +191,16 @@ def _check_labels(lists: Lists) -> None:
 
 
 def _check_folders(lists: Lists) -> None:
-    """An error where a list of one domain names a picture in the folder of another."""
+    """An error where a list of one domain names a picture in another's folder or list."""
+    owners: dict[Path, str] = {}
     known = {readable(domain) for domain in lists}
     wrong = [
         f"{line.where} names {line.path}"
         for domain, parts in lists.items()
         for lines in parts.values()
         for line in lines
-        if (folder := _domain_folder(line.path)) in known and folder != readable(domain)
+        if owners.setdefault(line.path, domain) != domain
+        or ((folder := _domain_folder(line.path)) in known and folder != readable(domain))
     ]
     if wrong:
         raise PictureError(f"pictures of another domain are listed: {some(wrong)}")
@@ -208,17 +210,24 @@ def _domain_folder(path: Path) -> str:
     return readable(path.parent.parent.name)
 
 
-def _missing(root: Path, base: Path, lists: Lists) -> dict[Path, str]:
-    """Pictures that are not there; each folder is listed once instead of asking for each file."""
-    there: dict[Path, set[str]] = {}
-    gone = {}
+def _find(root: Path, base: Path, lists: Lists) -> tuple[dict[Path, Path], dict[Path, str]]:
+    """Where each listed picture is, and which are not there.
+
+    Each folder is listed once instead of asking for each file.
+    """
+    folders: dict[Path, dict[str, Path]] = {}
+    found, gone = {}, {}
     for line in _all(lists):
-        folder = base / line.path.parent
-        if folder not in there:
-            there[folder] = {x.name for x in folder.iterdir()} if folder.is_dir() else set()
-        if line.path.name not in there[folder]:
+        name, folder = normalize("NFC", line.path.name), base / line.path.parent
+        if folder not in folders:
+            there = next((place for place in _written(folder) if place.is_dir()), None)
+            inside = there.iterdir() if there else ()
+            folders[folder] = {normalize("NFC", path.name): path for path in inside}
+        if name in folders[folder]:
+            found[line.path] = folders[folder][name]
+        else:
             gone[line.path] = f"{line.where} names {line.path}, which is not in {root}"
-    return gone
+    return found, gone
 
 
 def _own_parts(domain: str, parts: dict[Part, list[Line]]) -> dict[Part, list[Line]]:
@@ -245,9 +254,9 @@ def _own_parts(domain: str, parts: dict[Part, list[Line]]) -> dict[Part, list[Li
     return kept if len(kept) > 1 else {"all": kept["train"]}
 
 
-def _pool(base: Path, lines: list[Line], gone: dict[Path, str]) -> Pool:
+def _pool(found: dict[Path, Path], lines: list[Line]) -> Pool:
     pool: Pool = {}
     for line in sorted(lines, key=lambda line: line.path):
-        if line.path not in gone:
-            pool.setdefault(readable(line.path.parent.name), []).append(base / line.path)
+        if line.path in found:
+            pool.setdefault(readable(line.path.parent.name), []).append(found[line.path])
     return pool

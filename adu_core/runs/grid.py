@@ -162,11 +162,9 @@ def read_grids(path: str | Path) -> list[Grid]:
     not there.
     """
     try:
-        held = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        held = yaml.safe_load(Path(path).read_bytes())  # any Unicode
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8") from None
     parts = held if isinstance(held, list) else [held]
     if not parts:
         raise ValueError(f"{path} holds no grid")
