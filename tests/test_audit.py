@@ -459,7 +459,7 @@ def test_the_command(
     words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
     words += ["--method", "gate", "--set", "copies=2", "--forget", "sketch"]
     assert main(["run", *words, "--save", str(tmp_path / "saved")]) == 0
-    audit = ["audit", str(tmp_path / "saved"), "--stolen", "2"]
+    audit = ["audit", str(tmp_path / "saved")]
     assert main([*audit, "--require", "nosuch>=1"]) == 2
     assert "no score 'nosuch'" in capsys.readouterr().err
     assert not (tmp_path / "saved" / "audit.json").exists()
@@ -469,6 +469,16 @@ def test_the_command(
     }
     record = read_json(tmp_path / "saved" / "audit.json")
     assert record["pictures"]["shots"] == 2
+    # Of ten pictures a class, six are to train on: an attacker has those, and it is said.
+    assert record["pictures"]["stolen"] == 6
+    assert (record["recovery"]["shots"], record["relearning"]["shots"]) == (
+        [1, 2, 4, 6],
+        [0, 1, 4, 6],
+    )
+    assert "has 6 pictures of each class in each domain, not 16 (--stolen)" in (
+        capsys.readouterr().err
+    )
+    audit += ["--stolen", "2"]
     assert record["between"] is None
     elsewhere = str(tmp_path / "elsewhere")
     assert (

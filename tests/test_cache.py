@@ -257,7 +257,7 @@ def test_bad_pictures_are_an_error_or_left_out_and_the_rest_is_kept(folder, file
     for number in (3, 17):
         files[number].write_text("no picture")
     for _ in range(2):
-        with pytest.raises(PictureError, match=r"03\.png.*17\.png.*, 2 of 40, or say skip-bad"):
+        with pytest.raises(PictureError, match=r"03\.png.*17\.png.*, 2 of 40, or say --skip-bad"):
             cache.decode(files, SIZE)
     assert len(decoded) == 42  # the second time, only the bad ones were tried again
     found = cache.decode(files, SIZE, skip_bad=True)
@@ -327,7 +327,7 @@ def test_skip_bad_draws_another_picture_instead(folder, tmp_path, capsys):
     whole = read_folder(root, size=8, per_class_and_domain=3, seed=1)
     first = whole.pictures[0, 2, 0, 0].item()  # blue is the file's number
     (root / "photo/cat" / f"{first:02}.png").write_text("no picture")
-    with pytest.raises(PictureError, match="1 of 12, or say skip-bad"):
+    with pytest.raises(PictureError, match="1 of 12, or say --skip-bad"):
         read_folder(root, size=8, per_class_and_domain=3, seed=1)
     data = read_folder(root, size=8, per_class_and_domain=3, seed=1, skip_bad=True)
     assert (data.counts() == 3).all()

@@ -93,6 +93,21 @@ def test_a_line_that_says_nothing_is_answered_with_what_there_is(text, message):
         source_names(text)
 
 
+@pytest.mark.parametrize("name", ["pictures", "my pictures", "a,b", "pictures?skip-bad", "C:x"])
+def test_a_folder_or_a_file_alone_is_told_its_kind(tmp_path, monkeypatch, capsys, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "rows.parquet").touch()
+    monkeypatch.chdir(tmp_path)
+    for place in (name, str(tmp_path / name)):
+        assert main(["run", "--data", place]) == 2
+        said = capsys.readouterr().err
+        assert f"there is such a folder, say --data folder:{place}; or else give 'world'" in said
+        assert "'imagenet-r:ROOT'" in said
+        assert parse(f"folder:{place}").place == place
+    with pytest.raises(ValueError, match=r"such a file, say --data hub:rows\.parquet"):
+        parse("rows.parquet")
+
+
 def test_the_root_and_what_is_left_out_are_joined_to_one_line():
     assert joined("pacs", "/d") == "pacs:/d"
     assert joined("pacs", "/d", skip_bad=True, shots=4) == "pacs:/d?skip-bad&skip-small=4"

@@ -126,7 +126,7 @@ def test_a_line_that_cannot_be_meant_is_named_with_what_it_lacks(root, line, mes
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ("photo/cat/00.png 0\nphoto/café/01.png 1".encode("latin-1"), "as UTF-8: line 2 has the byte 0xe9"),
+        ("a/b/1.png 0\na/café/1.png 1".encode("latin-1"), "as UTF-8: line 2 has the byte 0xe9"),
         (b"photo/cat/00.png 0\r\xff\xfe", "line 2 has the byte 0xff; save the list as UTF-8"),
         ("photo/cat/00.png 0".encode("utf-16-le"), "UTF-16 without its mark"),
         (b"\xff\xfep", "cannot be read as UTF-16"),

@@ -11,7 +11,16 @@ import torch
 from adu_core.audit.materials import Materials
 from adu_core.clip.load import load_clip
 from adu_core.data.dataset import DomainDataset
-from adu_core.data.sources import load_held_out, load_pictures, load_shots, source_names
+from adu_core.data.notice import notice
+from adu_core.data.preprocess import Preprocess
+from adu_core.data.shares import TRAIN
+from adu_core.data.sources import (
+    load_held_out,
+    load_pictures,
+    load_shots,
+    read_share,
+    source_names,
+)
 from adu_core.data.world import MAX_SEED
 from adu_core.methods.saved import About, load_model, read_about
 from adu_core.runs.record import read_record
@@ -29,7 +38,7 @@ class Asked:
     clip:      ``load_clip``'s name and pretrained, if not where the adapter says
     reference: the same of a CLIP that never saw what is to be forgotten, if there is one
     data, mix, shots, seed, limit: as in ``Spec``, those of the run
-    stolen:    an attacker's pictures of each class in each domain
+    stolen:    an attacker's pictures of each class in each domain, if there are so many
     """
 
     folder: Path
@@ -93,7 +102,7 @@ def gather(asked: Asked) -> Materials:
             )
     size, mix = clip.preprocess, asked.mix
     other = (asked.seed + APART) % MAX_SEED
-    stolen = load_shots(asked.data, size=size, shots=asked.stolen, seed=other, mix=mix)
+    stolen = _stolen(asked, size, other)
     test = load_pictures(asked.data, "test", size=size, mix=mix, limit=asked.limit)
     unused = load_pictures(asked.data, "validation", size=size, mix=mix, limit=asked.limit)
     used = load_shots(asked.data, size=size, shots=asked.shots, seed=asked.seed, mix=mix)
@@ -107,6 +116,22 @@ def gather(asked: Asked) -> Materials:
         reference=reference,
         drawn=asked.data == "world",
     )
+
+
+def _stolen(asked: Asked, size: Preprocess, seed: int) -> DomainDataset:
+    """As many pictures of each as were asked for, or as the smallest class has; that is said."""
+    if asked.data == "world":
+        return load_shots("world", size=size, shots=asked.stolen, seed=seed, mix=asked.mix)
+    found = read_share(asked.data, TRAIN, size, asked.stolen, seed)
+    counts = found.counts()
+    most = int(counts.min())
+    if most < asked.stolen:
+        label, domain = divmod(int(counts.argmin()), len(found.domain_names))
+        notice(
+            f"the attacker has {most} pictures of each class in each domain, not {asked.stolen} "
+            f"(--stolen): {found.class_names[label]} in {found.domain_names[domain]} has no more"
+        )
+    return found.few_shot(most)
 
 
 def _in_order(pictures: DomainDataset, about: About) -> DomainDataset:

@@ -39,6 +39,11 @@ class Materials:
     drawn: bool = False
 
     @property
+    def stolen_each(self) -> int:
+        """How many pictures an attacker has of each class in each domain."""
+        return int(self.stolen.counts().min())
+
+    @property
     def clip(self) -> FrozenCLIP:
         """The frozen CLIP."""
         return self.model.clip

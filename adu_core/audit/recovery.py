@@ -49,11 +49,12 @@ def recovery(materials: Materials, shots: Sequence[int] = SHOTS, seed: int = 0) 
     """Accuracy in percent on what should be forgotten, by place and number of pictures a class.
 
     Of the model, of the frozen CLIP (the same places without the method's parts), and of the
-    reference, if there is one. An attacker has at most as many pictures as there are.
+    reference, if there is one. An attacker has at most as many pictures as there are: with fewer
+    than asked for, the last number is all of them.
     """
     attack, test = materials.attack, materials.forgotten
     most = int(_counts(attack).min())
-    tried = [count for count in shots if count <= most] or [most]
+    tried = sorted({min(count, most) for count in shots})
     found: dict[str, Any] = {"shots": tried}
     for who, model in (
         ("model", materials.model),

@@ -45,7 +45,7 @@ def relearning(
     """
     attack = materials.attack
     most = int(torch.bincount(attack.labels)[attack.labels.unique()].min())
-    tried = [count for count in shots if count <= most] or [most]
+    tried = sorted({min(count, most) for count in shots})
     found: dict[str, Any] = {"shots": [0, *tried]}
     for way, model in (
         ("parts", materials.model if _parts(materials.model) else None),

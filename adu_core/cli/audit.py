@@ -45,7 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--stolen",
         type=options.count(1),
         default=16,
-        help="labelled pictures of each class in each domain that an attacker has (16)",
+        help="labelled pictures of each class in each domain that an attacker has (16, or all)",
     )
     add(
         "--require",
@@ -88,9 +88,9 @@ def do(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     check(asked)
-    record = audit(
-        gather(asked), asked.as_dict(), lambda parts: tqdm(parts, "auditing", leave=False)
-    )
+    found = gather(asked)
+    about = asked.as_dict() | {"stolen": found.stolen_each}
+    record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))
     write_json(folder / "audit.json", record)
     write_text(folder / "MODEL_CARD.md", card(record))
 

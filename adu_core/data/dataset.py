@@ -124,7 +124,7 @@ class DomainDataset:
                     raise ValueError(
                         f"class {class_name!r} has {len(members)} pictures to train on in domain "
                         f"{domain_name!r}, but {shots} shots were asked for: ask for at most "
-                        f"{len(members)} or add pictures"
+                        f"{len(members)} (--shots), add pictures, or say --skip-small"
                     )
                 chosen.append(members[:shots])
         return self.subset(torch.cat(chosen))

@@ -111,5 +111,6 @@ def refuse_bad(bad: dict[int, str], count: int, skip_bad: bool) -> None:
         messages = list(bad.values())
         listed = "; ".join(messages[:10] + ["…"] * (len(bad) > 10))
         raise PictureError(
-            f"{listed}: replace or remove the damaged files, {len(bad)} of {count}, or say skip-bad"
+            f"{listed}: replace or remove the damaged files, {len(bad)} of {count}, or say "
+            "--skip-bad"
         )

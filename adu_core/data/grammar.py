@@ -7,6 +7,7 @@ names without them mean what they always meant.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,7 +73,13 @@ def parse(text: str) -> Source:
         rest, options = _without_options(rest)
     elif kind != "world" or not options:
         known = ", ".join(f"'{kind}:{what}'" for kind, what in KINDS.items())
-        raise ValueError(f"no data {text!r}: give 'world' or one of {known}")
+        place, there = Path(_without_options(text)[0]).expanduser(), ""
+        with contextlib.suppress(OSError, ValueError):  # a name too long, or with a 0 in it
+            if text and place.exists():
+                kind = "folder" if place.is_dir() else "hub"
+                there = f"there is such a {'folder' if place.is_dir() else 'file'}, "
+                there += f"say --data {kind}:{text}; or else "
+        raise ValueError(f"no data {text!r}: {there}give 'world' or one of {known}")
     if kind != "world" and not (colon and rest):
         what = KINDS[kind]
         raise ValueError(

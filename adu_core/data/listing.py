@@ -116,7 +116,7 @@ def refuse_gaps(listing: Listing) -> None:
     if gaps:
         raise PictureError(
             f"{listing.where}: every class needs pictures in every domain, but {some(gaps)}: add "
-            "pictures there, remove these classes from every domain, or say skip-small"
+            "pictures there, remove these classes from every domain, or say --skip-small"
         )
 
 

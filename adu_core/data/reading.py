@@ -56,7 +56,7 @@ def read(
             pictures, cells = torch.cat(parts)[order], [cells[number] for number in order]
         _refuse_empty(chosen, cells, listing, bad)
         notice(
-            f"skip-bad leaves out {len(bad)} of {tried} pictures of {listing.where}: {some(bad)}"
+            f"--skip-bad leaves out {len(bad)} of {tried} pictures of {listing.where}: {some(bad)}"
         )
     return DomainDataset(
         pictures,
@@ -80,6 +80,6 @@ def _refuse_empty(
     ]
     if empty:
         raise PictureError(
-            f"{listing.where}: with skip-bad no picture is left of {some(empty)}; they cannot be "
+            f"{listing.where}: with --skip-bad no picture is left of {some(empty)}; they cannot be "
             f"read ({some(bad)}): replace them, or remove these classes from every domain"
         )

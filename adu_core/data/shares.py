@@ -129,7 +129,7 @@ def settle_small(
         raise PictureError(
             f"too few pictures to share out ({asked}): "
             f"{', '.join(said for _, said in small[:10])}{', …' * (len(small) > 10)}{needed}: add "
-            "pictures there, remove these classes from every domain, or say skip-small"
+            "pictures there, remove these classes from every domain, or say --skip-small"
         )
     if not small:
         return listing

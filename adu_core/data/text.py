@@ -1,4 +1,4 @@
-"""Lists in text files, whatever system wrote them: the lines, decoded, and entries 'name number'."""
+"""Lists in text files, whatever system wrote them: their lines, and what a line says."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def lines_of(path: Path) -> list[tuple[int, str]]:
 
 
 def entry_of(line: str) -> tuple[PurePosixPath, int] | str:
-    """A picture's path and its label, or what is wrong with the line.
+    r"""A picture's path and its label, or what is wrong with the line.
 
-    Blanks, a tab, a comma or a semicolon part them, and either may be quoted; ``\\`` parts folders
+    Blanks, a tab, a comma or a semicolon part them, and either may be quoted; ``\`` parts folders
     where no ``/`` does.
     """
     said = _ENTRY.fullmatch(line)
