@@ -10,6 +10,7 @@ from PIL import Image
 
 from adu_core.cli import main
 from adu_core.data import decoding, hub
+from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, load_splits, read_share, source_names
 
@@ -164,13 +165,51 @@ def test_columns_that_are_not_there_are_asked_for(tmp_path):
             "lacks a domain as class labels or texts, called domain or",
         ),
         (data.remove_columns("image"), "lacks a column of pictures.*It has domain"),
-        (data.cast_column("label", datasets.Value("int64")), "lacks a class as class labels"),
+        (
+            data.cast_column("label", datasets.Value("int64")),
+            r"lacks a class as class labels.*for label with datasets\.ClassLabel\(names=",
+        ),
         (data.rename_column("label", "thing"), r"lacks a class .*thing \(int64\)"),
     ):
         place = tmp_path / str(len(list(tmp_path.iterdir())))
         changed.save_to_disk(str(place))
         with pytest.raises(PictureError, match=message):
             source_names(f"hub:{place}")
+
+
+@pytest.mark.parametrize("kind", ["bytes", "pair", "path", "categories"])
+def test_a_table_that_another_program_wrote_is_read(tmp_path, kind):
+    pandas = pytest.importorskip("pandas")
+    entries = rows()
+    for number, row in enumerate(entries):
+        raw = row["image"]["bytes"]
+        if kind == "path":
+            (tmp_path / "pictures").mkdir(exist_ok=True)
+            (tmp_path / "pictures" / f"{number}.png").write_bytes(raw)
+            row["image"] = {"bytes": None, "path": f"pictures/{number}.png"}
+        elif kind == "bytes":
+            row["image"] = raw
+        row["domain"], row["label"] = DOMAINS[row["domain"]], CLASSES[row["label"]]
+    table = pandas.DataFrame(entries)
+    if kind == "categories":
+        table["label"] = table["label"].astype("category")
+    table.to_parquet(tmp_path / "some.parquet")
+    check(tmp_path / "some.parquet")
+
+
+@pytest.mark.parametrize("value", [None, -1])
+def test_rows_without_a_class_are_named_or_left_out(tmp_path, capsys, value):
+    notice.cache_clear()
+    entries = rows()
+    entries[7]["label"] = value
+    made(entries).save_to_disk(str(tmp_path / "disk"))
+    source = f"hub:{tmp_path / 'disk'}"
+    with pytest.raises(PictureError, match=f"row 7 has {value}; .*or say --skip-bad"):
+        source_names(source)
+    shares = [read_share(f"{source}?skip-bad", share, 8) for share in (TRAIN, VALIDATION, TEST)]
+    assert sum(map(len, shares)) == 39
+    assert all(x.pictures[:, 0, 0, 0].tolist() == x.labels.tolist() for x in shares)
+    assert "--skip-bad leaves out 1 rows" in capsys.readouterr().err
 
 
 def test_names_that_are_none_are_refused(tmp_path):

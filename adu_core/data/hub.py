@@ -29,8 +29,8 @@ PATIENCE = 5.0
 class HubTable:
     """One split of a dataset, its pictures as they were stored."""
 
-    def __init__(self, name: str, stamp: str, dataset: Any, column: str) -> None:
-        self.name, self.stamp, self.column = name, stamp, column
+    def __init__(self, name: str, stamp: str, dataset: Any, column: str, base: Path) -> None:
+        self.name, self.stamp, self.column, self.base = name, stamp, column, base
         self._rows = dataset.select_columns([column])
 
     def picture(self, number: int) -> bytes | Path:
@@ -40,13 +40,14 @@ class HubTable:
             raise PictureError("the row holds no picture")
         if found["bytes"] is not None:
             return bytes(found["bytes"])
-        return Path(found["path"])
+        return self.base / found["path"]
 
 
-def read_hub(place: str, *, gaps: bool = False) -> Listing:
+def read_hub(place: str, *, skip_bad: bool = False, gaps: bool = False) -> Listing:
     """The pictures of a dataset on this machine; none is opened.
 
     place: a local folder or file, or a name on the hub such as ``flwrlabs/pacs``
+    skip_bad: leave out rows that have no class or domain, instead of an error
     gaps:  whether classes may be missing in some domain
 
     Raises ``ImportError`` without ``datasets``, ``FileNotFoundError`` for a dataset of the hub
@@ -58,7 +59,7 @@ def read_hub(place: str, *, gaps: bool = False) -> Listing:
     split = len(parts) > 1
     domains: dict[str, dict[Part, Pool]] = {}
     for name, dataset in parts.items():
-        _fill(domains, PART_NAMES[name] if split else "all", where, name, dataset, _stamps(place))
+        _fill(domains, PART_NAMES[name] if split else "all", place, name, dataset, skip_bad)
     for domain, pools in domains.items():
         if split and "train" not in pools:
             raise PictureError(f"{where} has no training pictures of the domain {domain}")
@@ -178,22 +179,25 @@ def _parts(where: str, loaded: Any) -> dict[str, Any]:
 def _fill(
     domains: dict[str, dict[Part, Pool]],
     part: Part,
-    where: str,
+    place: str,
     split: str,
     dataset: Any,
-    stamps: str,
+    skip_bad: bool,
 ) -> None:
     """Enter the rows of a split."""
+    where, stamps, path = f"hub:{place}", _stamps(place), _local(place) or Path()
     name = where if split == "all" else f"{where}, split {split}"
     image, domain, label = columns(name, dataset)
     rows = dataset.select_columns([domain, label]).with_format(None)[:]
-    domain_names = names_of(name, domain, dataset.features[domain], rows[domain])
-    class_names = names_of(name, label, dataset.features[label], rows[label])
+    domain_names = names_of(name, domain, dataset.features[domain], rows[domain], skip_bad)
+    class_names = names_of(name, label, dataset.features[label], rows[label], skip_bad)
+    base = path if path.is_dir() else path.parent  # where paths that are not whole begin
     raw = dataset.cast_column(image, _datasets().Image(decode=False))
-    table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image)
+    table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image, base)
     for number, (one, other) in enumerate(zip(domain_names, class_names, strict=True)):
-        pool = domains.setdefault(one, {}).setdefault(part, {})
-        pool.setdefault(other, []).append(Row(table, number))
+        if one is not None and other is not None:
+            pool = domains.setdefault(one, {}).setdefault(part, {})
+            pool.setdefault(other, []).append(Row(table, number))
 
 
 def _stamps(place: str) -> str:

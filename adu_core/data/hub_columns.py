@@ -1,7 +1,8 @@
 """Which column of a dataset of the Hub is what: its features say.
 
-The picture is the only column of pictures, or the one called ``image``; domain and class are
-columns of class labels or of texts by one of the usual names.
+The picture is the only column of pictures, or the one called ``image``: by its feature, or as other
+programs write them, bytes or a pair of bytes and path. Domain and class are columns of class labels
+or of texts by one of the usual names.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from importlib import import_module
 from typing import Any
 
 from adu_core.data.dataset import readable
-from adu_core.data.notice import some
+from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
 
 DOMAIN = ("domain", "domain_name", "style", "domain_id")
 LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")
-_TEXTS = ("string", "large_string")
+_TEXTS, _BYTES = ("string", "large_string"), ("binary", "large_binary")
 
 
 def columns(name: str, dataset: Any) -> tuple[str, str, str]:
     """The columns of the picture, the domain and the class."""
     features, datasets = dataset.features, import_module("datasets")
-    images = [key for key, kind in features.items() if isinstance(kind, datasets.Image)]
+    images = [
+        key
+        for key, kind in features.items()
+        if isinstance(kind, datasets.Image)
+        or getattr(kind, "dtype", "") in _BYTES
+        or (isinstance(kind, dict) and kind.keys() == {"bytes", "path"})
+    ]
     named = {
         key: kind
         for key, kind in features.items()
@@ -42,30 +49,37 @@ def columns(name: str, dataset: Any) -> tuple[str, str, str]:
             )
             if found is None
         ]
+        numbers = [key for key in features if key in DOMAIN + LABEL and key not in named]
+        words = f"; for {', '.join(numbers)} with datasets.ClassLabel(names=[…])" if numbers else ""
         raise PictureError(
             f"{name} lacks {'; '.join(lacking)}. It has {held}. Rename or cast the columns with "
-            "datasets, save_to_disk, and pass that folder"
+            f"datasets{words}, save_to_disk, and pass that folder"
         )
     return image, domain, label
 
 
-def names_of(name: str, column: str, feature: Any, values: list[Any]) -> list[str]:
-    """The readable name in each row; an error for rows that have none."""
+def names_of(
+    name: str, column: str, feature: Any, values: list[Any], skip_bad: bool = False
+) -> list[str | None]:
+    """The readable name in each row; an error for rows that have none, or None with skip_bad."""
     names = getattr(feature, "names", None)
     if names is None:
-        wrong = [f"row {n} has {x!r}" for n, x in enumerate(values) if not (x and x.strip())]
-        said = values
+        said = [text if text and text.strip() else None for text in values]
     else:
-        wrong = [
-            f"row {n} has {x}" for n, x in enumerate(values) if x is None or not 0 <= x < len(names)
-        ]
-        said = [] if wrong else [names[x] for x in values]
-    if wrong:
+        said = [None if x is None or not 0 <= x < len(names) else names[x] for x in values]
+    wrong = [f"row {n} has {values[n]!r}" for n, text in enumerate(said) if text is None]
+    if wrong and skip_bad:
+        notice(f"--skip-bad leaves out {len(wrong)} rows of {name} without a {column}: "
+               f"{some(wrong)}")  # fmt: skip
+    elif wrong:
         known = f"; it runs from 0 to {len(names) - 1}" if names is not None else ""
-        raise PictureError(f"{name}: column {column!r} out of range: {some(wrong)}{known}")
+        raise PictureError(
+            f"{name}: column {column!r} out of range: {some(wrong)}{known}: correct it, or say "
+            "--skip-bad to leave such rows out"
+        )
     spoken: dict[str, str] = {}
     first: dict[str, str] = {}
-    for text in sorted(set(said)):
+    for text in sorted({text for text in said if text is not None}):
         spoken[text] = readable(text)
         twin = first.setdefault(spoken[text], text)
         if twin != text:
@@ -73,7 +87,7 @@ def names_of(name: str, column: str, feature: Any, values: list[Any]) -> list[st
                 f"{name}: {twin!r} and {text!r} in column {column!r} are both called "
                 f"{spoken[text]!r} in a prompt: rename one"
             )
-    return [spoken[text] for text in said]
+    return [None if text is None else spoken[text] for text in said]
 
 
 def _kind(feature: Any) -> str:

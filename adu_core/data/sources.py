@@ -56,7 +56,7 @@ def find_pictures(source: Source) -> Listing:
     elif kind == "hub":
         from adu_core.data.hub import read_hub
 
-        found = read_hub(place, gaps=gaps)
+        found = read_hub(place, skip_bad=source.skip_bad, gaps=gaps)
     elif kind == "lists":
         from adu_core.data.lists import read_lists
 
