@@ -25,8 +25,8 @@ def ramp_of(path) -> torch.Tensor:
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize(
     ("kind", "white"), [(np.uint8, 255), (np.uint16, 65535), (np.uint16, 255), (np.int32, 255),
-                        (np.int32, 65535), (np.int32, 10**9), (np.float32, 1), (np.float32, 255),
-                        (np.float32, 65535), (np.float32, 1e9)]
+                        (np.int32, 65535), (np.int32, 10**9), (np.float32, 1), (np.float32, 1.02),
+                        (np.float32, 255), (np.float32, 65535), (np.float32, 1e9)]
 )  # fmt: skip
 def test_a_grey_ramp_of_any_depth_is_a_ramp(tmp_path, suffix, kind, white):
     if suffix == "png" and kind not in (np.uint8, np.uint16):

@@ -1,9 +1,9 @@
 """A picture of any mode → 8-bit red, green and blue.
 
 Grey of more than 8 bits is brought to 8 by a rule that looks at the picture's own values: floats
-from 0 to 1 are shares of white; otherwise 0 to 255 are what they are, 0 to 65,535 (4,095 in a TIFF
-of 12 bits) are a camera's, and whatever goes beyond is stretched, its least value black, its
-greatest white. Values that are no numbers are refused.
+from 0 to 1 are shares of white (where they reach up to 2, of the greatest); otherwise 0 to 255 are
+what they are, 0 to 65,535 (4,095 in a TIFF of 12 bits) are a camera's, and whatever goes beyond is
+stretched, its least value black, its greatest white. Values that are no numbers are refused.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ def _grey(picture: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     if not np.isfinite(values).all():
         raise ValueError("it holds values that are no numbers (NaN or infinite): replace them")
     least, greatest = float(values.min()), float(values.max())
-    deep = 4095 if tags.get(_BITS) == (12,) else 65535
-    whites = [1, 255, deep] if picture.mode == "F" else [255, deep]
-    white = next((white for white in whites if greatest <= white), None)
-    if white is None or least < 0:
-        values, white = values - np.float64(least), (greatest - least) or 1
-    levels = values * np.float64(255) / white
+    deep = 4095.0 if tags.get(_BITS) == (12,) else 65535.0
+    whites = [255.0, deep]
+    if picture.mode == "F":
+        whites.insert(0, min(max(greatest, 1.0), 2.0))
+    start, white = 0.0, next((white for white in whites if greatest <= white), 0.0)
+    if white == 0 or least < 0:
+        start, white = least, (greatest - least) or 1.0
+    levels = (values - np.float64(start)) * 255 / white
     inverted = tags.get(_PHOTOMETRIC) == 0
     return Image.fromarray((255 - levels if inverted else levels).astype(np.uint8))

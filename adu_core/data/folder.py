@@ -77,7 +77,9 @@ def read_folder(
     if cuts and not {0.0, *share, 1.0} <= set(cuts):
         raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
     found = find_folder(root, gaps=skip_small > 0)
-    whole = {name: {"all": pooled(parts.values())} for name, parts in found.domains.items()}
+    whole: dict[str, dict[Part, Pool]] = {
+        name: {"all": pooled(parts.values())} for name, parts in found.domains.items()
+    }
     listing = Listing(found.where, whole)
     listing = settle_small(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
     chosen = choose(listing, share, cuts, per_class_and_domain, seed)

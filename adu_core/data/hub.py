@@ -40,7 +40,7 @@ class HubTable:
             raise PictureError("the row holds no picture")
         if found["bytes"] is not None:
             return bytes(found["bytes"])
-        return self.base / found["path"]
+        return self.base / str(found["path"])
 
 
 def read_hub(place: str, *, skip_bad: bool = False, gaps: bool = False) -> Listing:

@@ -46,7 +46,8 @@ _UPRIGHT = {
 }
 _ORIENTATION = 0x0112
 
-_alone, _counting, _readers = Lock(), Lock(), [0, Image.MAX_IMAGE_PIXELS]
+_alone, _counting = Lock(), Lock()
+_readers: list[int | None] = []  # of each picture being read, the limit that Pillow had before
 
 
 class PictureError(ValueError):
@@ -118,16 +119,15 @@ def read_picture(
 def _own_limit() -> Iterator[None]:
     """Pillow's limit, which holds for a whole process, lifted while ours is kept."""
     with _counting:
-        if _readers[0] == 0:
-            _readers[1], Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        _readers[0] += 1
+        _readers.append(_readers[-1] if _readers else Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
         with _counting:
-            _readers[0] -= 1
-            if _readers[0] == 0:
-                Image.MAX_IMAGE_PIXELS = _readers[1]
+            before = _readers.pop()
+            if not _readers:
+                Image.MAX_IMAGE_PIXELS = before
 
 
 def _less(opened: Image.Image, count: int) -> Image.Image:
