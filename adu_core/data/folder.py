@@ -20,6 +20,7 @@ from adu_core.data.shares import choose, settle_small
 from adu_core.data.tree import Met, domain_parts, first_picture, pooled, refuse_names, scan
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
+COMMON = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".webp"}
 #: Names of domains: where all classes have such, they lie the wrong way round.
 STYLES = frozenset({
     "art", "art painting", "cartoon", "clipart", "drawing", "infograph", "painting", "photo",
@@ -124,7 +125,9 @@ def listed(root: Path, only: frozenset[str], gaps: bool) -> tuple[Listing, Met, 
     deep = [path for path in folders if path in full or first_picture(path)]
     if not full:
         if len(deep) == 1 and not scan(root).pictures:
-            return listed(deep[0], only, gaps)
+            listing, met, place = listed(deep[0], only, gaps)
+            met.wrapped.append(deep[0])
+            return listing, met, place
         raise PictureError(where_the_pictures_are(root, met))
     for path in deep:
         if path not in full:
@@ -182,9 +185,11 @@ def where_the_pictures_are(root: Path, met: Met) -> str:
     """What to say when no picture lies two folders below ``root``: where they lie instead."""
     found = first_picture(root)
     if found is None:
-        kinds = " ".join(sorted(picture_suffixes()))
+        kinds = " ".join(sorted(COMMON & picture_suffixes()))
         seen = f"; {left_out(met.others + scan(root).others)}" if met.others else ""
-        return f"there are no pictures in {root} (looked for {kinds}){seen}; {EXPECTED}"
+        return (
+            f"there are no pictures in {root} (looked for {kinds} and the like){seen}; {EXPECTED}"
+        )
     depth = len(found.relative_to(root).parts) - 1
     if depth < 2:
         kind, up = ("one class", 2) if depth == 0 else ("one domain", 1)

@@ -200,14 +200,10 @@ def _check_folders(lists: Lists) -> None:
         for lines in parts.values()
         for line in lines
         if owners.setdefault(line.path, domain) != domain
-        or ((folder := _domain_folder(line.path)) in known and folder != readable(domain))
+        or readable(line.path.parent.parent.name) in known - {readable(domain)}
     ]
     if wrong:
         raise PictureError(f"pictures of another domain are listed: {some(wrong)}")
-
-
-def _domain_folder(path: Path) -> str:
-    return readable(path.parent.parent.name)
 
 
 def _find(root: Path, base: Path, lists: Lists) -> tuple[dict[Path, Path], dict[Path, str]]:
