@@ -7,7 +7,7 @@ picture opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -180,13 +180,16 @@ def _where_the_pictures_are(root: Path) -> str:
     return f"the pictures, such as {found}, lie too deep: {remedy}; {EXPECTED}"
 
 
-def _first_picture(root: Path) -> Path | None:
-    """Any picture at any depth below ``root``, the least deep folders first in each branch."""
+def pictures_below(root: Path) -> Iterator[Path]:
+    """The picture files at any depth below ``root``, in order, those of a folder before deeper."""
     for folder, names, _ in os.walk(root):
         names[:] = [name for name in sorted(names) if not _ignored(name)]
-        for picture in _pictures(Path(folder)):
-            return picture
-    return None
+        yield from _pictures(Path(folder))
+
+
+def _first_picture(root: Path) -> Path | None:
+    """Any picture at any depth below ``root``."""
+    return next(pictures_below(root), None)
 
 
 def _folders(folder: Path) -> list[Path]:
