@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,7 +37,7 @@ def audit_figure(record: Mapping[str, Any]) -> Figure:
     there = [who for who in COLOURS if who != "reference" or record["reference"]]
     rows = _domain_labels(record), [label for label, _ in _best_disguises(record)]
     heights = [max(2.8, 0.19 * len(labels) * lines(labels)) for labels in rows]
-    with mpl.rc_context(lettering(10)):
+    with lettering(10):
         figure, panels = plt.subplot_mosaic(
             "arf;tbd" if record["between"] else "arf;tdd",
             figsize=(13.5, 3.6 + sum(heights)),

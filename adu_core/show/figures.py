@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -131,7 +130,7 @@ def before_after(run: Run, points: int = 800, seed: int = 0) -> Figure:
     height = max(4.6, 0.4 + row * len(names), 3.4 + keys)
     # Outside of the context: the first figure of a notebook turns interactive mode on, to stay.
     figure = plt.figure(figsize=(sum(widths), height), layout="constrained")
-    with mpl.rc_context(lettering(9)):
+    with lettering(9):
         parts = figure.subfigures(1, 3, width_ratios=widths, wspace=0.02)
         left, middle, right = np.asarray(parts).tolist()
         _show(left, run, examples)

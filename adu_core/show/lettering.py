@@ -6,8 +6,8 @@ import contextlib
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+import matplotlib as mpl
 from matplotlib.font_manager import fontManager
 
 from adu_core.show.names import printable, width
@@ -21,14 +21,11 @@ FONTS = (
 COLUMNS, LINES = 16, 4
 
 
-def lettering(size: float) -> dict[str, Any]:
-    """Settings of matplotlib for text of this size, in points; a $ is a $."""
+def lettering(size: float) -> contextlib.AbstractContextManager[None]:
+    """Text made inside of it has this size, in points, and a $ is a $."""
     there = {font.name for font in fontManager.ttflist}
-    return {
-        "font.family": [name for name in FONTS if name in there],
-        "font.size": size,
-        "text.parse_math": False,
-    }
+    families = [name for name in FONTS if name in there]
+    return mpl.rc_context({"font.family": families, "font.size": size, "text.parse_math": False})
 
 
 @contextlib.contextmanager
