@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from quick import quick
 from torch import Tensor
 
@@ -319,6 +321,64 @@ def test_the_card_says_what_cannot_be_promised(record: dict[str, Any]) -> None:
     assert len(cannot(good)) == 1, "only that the weights are public is left"
 
 
+#: The line of the card's table of attacks that says a score, and what it says first.
+ATTACKS = {
+    "words": ("answers", "asks in other words"),
+    "disguised": ("answers", "disguises pictures"),
+    "probe": ("features", "nearest prototypes, 4 pictures a class"),
+    "inside": ("weights", "nearest prototypes at block 2, 4 pictures a class"),
+    "relearned": ("weights", "trains all weights"),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_the_card_says_every_score_as_the_record_has_it(name: str, record: dict[str, Any]) -> None:
+    """Whichever reader and place is the best, not the probe's alone."""
+    found = json.loads(json.dumps(record))
+    for place, right in (("feature", 11.1), ("block 1", 22.2), ("block 2", 33.3)):
+        found["recovery"]["model"][place] = {"prototypes": [5.0, right], "probe": [5.0, 10.0]}
+    del found["recovery"]["model"]["block 3"], found["recovery"]["model"]["block 4"]
+    found["recovery"]["model"].pop("block 5")
+    found["recovery"]["shots"] = [1, 4]
+    found["effects"]["cosine"] = 0.98251
+    found["undo"] = audits.undo(found, "takes it off")
+    found["scores"] = audits.scores(found)
+    score, text = found["scores"][name], rendered(card(found))
+    said = "0.983" if name == "cosine" else f"{score:.1f}"
+    assert [name, said, SCORES[name]] in text
+    if name in ATTACKS:
+        holder, does = ATTACKS[name]
+        assert [row[2] for row in text if row[0] == holder and row[1].startswith(does)] == [said]
+    elif name == "for":
+        assert ["answers", "asks", f"{100 - score:.1f}"] in text
+
+
+def rendered(markdown: str) -> list[list[str]]:
+    """The rows of all tables of a page of Markdown, as a reader sees them."""
+    rows: list[list[str]] = []
+    for token in MarkdownIt().enable("table").parse(markdown):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and token.level > 3:
+            kinds = {each.type for each in token.children or ()}
+            assert kinds <= {"text", "text_special", "code_inline"}, token.content
+            rows[-1].append("".join(each.content for each in token.children or ()))
+    return rows
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a|b", "_x_", "*x*", "`x`", "<b>", "$x$ $y$", "[x](y)", "\\", "~~x~~", "日本 été", "#&amp;"],
+)
+def test_a_card_shows_names_of_any_characters(name: str, record: dict[str, Any]) -> None:
+    found = json.loads(json.dumps(record).replace("painting", json.dumps(name)[1:-1]))
+    found["undo"] = audits.undo(found, "takes it off")
+    found["undo"][2]["does"] = f"disguises pictures: {name} behind"
+    rows = rendered(card(found))
+    assert name in [row[0] for row in rows]
+    assert f"disguises pictures: {name} behind" in [row[1] for row in rows]
+
+
 def test_a_card_names_the_clip_that_never_knew_it(record: dict[str, Any]) -> None:
     with_one = json.loads(json.dumps(record))
     with_one["relearning"]["reference"] = [30.0, 40.0, 50.0]
@@ -345,7 +405,20 @@ def test_many_audits_in_one_table(
     assert main(["report", str(tmp_path), "--audits"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["forget", "method", *SCORES]
-    assert lines[2].split()[lines[0].split().index("probe")] == "12.3"
+    second = dict(zip(lines[0].split(), lines[2].split(), strict=True))
+    assert (second["probe"], second["membership"], second["cosine"]) == ("12.3", "–", "1.000")
+
+
+@pytest.mark.parametrize(
+    "words", ["--by forget", "--also h", "--figure x.png", "--fronts", "--against mmd2.after"]
+)
+def test_audits_have_no_means(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path), "--audits", *words.split()]) == 2
+    assert capsys.readouterr().err == (
+        f"adu report: --audits prints scores, not means: leave out {words.split()[0]}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -486,6 +559,7 @@ def test_the_command(
     )
     printed = capsys.readouterr().out
     assert "not met: mem>100, but mem is" in printed
+    assert re.search(r"^ +\d\.\d{3}  cosine: ", printed, re.MULTILINE)
     assert read_json(f"{elsewhere}/audit.json")["reference"] is not None
     # The folder can still be read as records: what the audit wrote is none.
     assert main(["report", str(tmp_path / "saved")]) == 0

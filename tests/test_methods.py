@@ -227,6 +227,30 @@ def test_a_picture_alone_is_what_it_is_among_others(name: str, fitted: Any, few:
             torch.testing.assert_close(model.logits(alone)[0], logits[number], atol=1e-2, rtol=0)
 
 
+REFUSING = {"gate", "door", "shutter", "nullspace"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@ALL
+def test_a_picture_is_refused_if_nothing_is_left_of_it(
+    name: str, kind: Kind, fitted: Any, few: Splits
+) -> None:
+    """Refused pictures have one feature for all of them, every other one has its own."""
+    if kind not in method(name).kinds:
+        return
+    model, pictures = fitted(name, kind), few.test.pictures
+    with torch.no_grad():
+        refused, features = model.refuses(pictures), model.features(pictures)
+    assert refused.shape == (len(pictures),)
+    assert refused.dtype == torch.bool
+    own = len(features.unique(dim=0)) - int(refused.any())
+    assert own == int((~refused).sum())
+    for one, other in zip(features[refused][:-1], features[refused][1:], strict=True):
+        assert torch.equal(one, other)
+    assert name in REFUSING or not refused.any()
+    assert refused.any() or name not in REFUSING or kind != "domains"
+
+
 @ALL
 def test_names_alone_make_a_model_to_load_into(
     name: str, tiny_clip: FrozenCLIP, few: Splits

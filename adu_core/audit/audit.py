@@ -42,6 +42,9 @@ SCORES: Mapping[str, str] = {
     "membership": "how well used pictures are told from unused ones; 50 is chance",
 }
 
+#: What the ways to read features are called.
+READERS = {"prototypes": "nearest prototypes", "probe": "a linear probe"}
+
 PARTS: Mapping[str, Callable[[Materials], Any]] = {
     "ranks": ranks,
     "words": words,
@@ -111,15 +114,12 @@ def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
     recovered, relearned = record["recovery"]["model"], record["relearning"]
     other, member = record["other_classes"], record["membership"]
 
-    def read(place: str) -> float:
-        return max(float(accuracies[-1]) for accuracies in recovered[place].values())
-
     told = [max(auc, 100 - auc) for auc in member.values() if auc is not None]
     curves = [relearned[way] for way in ("parts", "weights") if relearned[way]]
     return {
         **record["accuracy"]["model"]["metrics"],
-        "probe": read(FINAL),
-        "inside": max(read(place) for place in recovered),
+        "probe": _best_reader(recovered, [FINAL])[0],
+        "inside": _best_reader(recovered, recovered)[0],
         "relearned": max(curve[-1] for curve in curves),
         "first3": record["ranks"]["model"]["among_first"].get("3"),
         "words": max(each["model"] for form, each in record["words"].items() if form != TEMPLATE),
@@ -133,6 +133,24 @@ def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
         "cosine": record["effects"]["cosine"],
         "membership": max(told) if told else None,
     }
+
+
+def _best_reader(
+    recovered: Mapping[str, Mapping[str, list[float]]], places: Iterable[str]
+) -> tuple[float, str, str]:
+    """What the best reader of these places has right with the most pictures, how, and where."""
+    return max(
+        ((float(right[-1]), READERS[how], place) for place in places
+         for how, right in recovered[place].items()),
+        key=lambda found: found[0],
+    )  # fmt: skip
+
+
+def shown(name: str, score: float | None) -> str:
+    """A score as tables print it: percentages with one decimal, a cosine with three."""
+    if score is None:
+        return "not measured"
+    return f"{score:.3f}" if name == "cosine" else f"{score:.1f}"
 
 
 def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
@@ -149,7 +167,8 @@ def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
     best_disguise = max(
         (what for what in disguised if what != "none"), key=lambda what: disguised[what]["model"]
     )
-    place = max(model, key=lambda name: model[name]["probe"][-1])
+    from_features, reader, _ = _best_reader(model, [FINAL])
+    from_inside, inner_reader, place = _best_reader(model, model)
     wrong = record["accuracy"]["model"]["metrics"]["for"]
     frozen = record["accuracy"]["frozen"]["metrics"]["for"]
 
@@ -161,9 +180,9 @@ def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
         row("answers", "asks", 100 - wrong),
         row("answers", f"asks in other words: {best_words!r}", words_[best_words]["model"]),
         row("answers", f"disguises pictures: {best_disguise}", disguised[best_disguise]["model"]),
-        row("features", f"prototypes of {few}", model[FINAL]["prototypes"][0]),
-        row("features", f"a linear probe on {most}", model[FINAL]["probe"][-1]),
-        row("weights", f"a probe at {place}, {most}", model[place]["probe"][-1]),
+        row("features", f"nearest prototypes, {few}", model[FINAL]["prototypes"][0]),
+        row("features", f"{reader}, {most}", from_features),
+        row("weights", f"{inner_reader} at {place}, {most}", from_inside),
     ]
     for way, what in (("parts", "the learned parts"), ("weights", "all weights")):
         if relearned[way]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adu_core.audit.audit import SCORES
+from adu_core.audit.audit import SCORES, shown
 from adu_core.data.target import Target
+from adu_core.show.names import markdown
 
 
 def card(record: Mapping[str, Any]) -> str:
@@ -16,12 +17,12 @@ def card(record: Mapping[str, Any]) -> str:
     method, settings = record["method"]["name"], record["method"]["settings"]
     chance = pictures["chance"]
     lines = [
-        f"# {method}: {record['clip']['name']} without {target}",
+        f"# {method}: {markdown(record['clip']['name'])} without {markdown(str(target))}",
         "",
         f"`adu audit` measured this on {pictures['test']} test pictures of "
         f"{len(record['classes'])} classes in {len(record['domains'])} domains "
-        f"({pictures.get('data', 'pictures')}). All numbers are percent. Guessing would be right "
-        f"in {chance:.1f}.",
+        f"({markdown(pictures.get('data', 'pictures'))}). All numbers are percent. Guessing would "
+        f"be right in {chance:.1f}.",
         "",
         "## What it does",
         "",
@@ -38,7 +39,10 @@ def card(record: Mapping[str, Any]) -> str:
         "",
         "| who holds | does | right |",
         "|---|---|---:|",
-        *(f"| {row['holder']} | {row['does']} | {row['right']:.1f} |" for row in record["undo"]),
+        *(
+            f"| {row['holder']} | {markdown(row['does'])} | {row['right']:.1f} |"
+            for row in record["undo"]
+        ),
         "",
         *_reference(record),
         "## What it costs",
@@ -53,25 +57,21 @@ def card(record: Mapping[str, Any]) -> str:
         "",
         "| score | | |",
         "|---|---:|---|",
-        *(
-            f"| `{name}` | {'not measured' if found[name] is None else _number(name, found[name])} "
-            f"| {SCORES[name]} |"
-            for name in SCORES
-        ),
+        *(f"| `{name}` | {shown(name, found[name])} | {SCORES[name]} |" for name in SCORES),
         "",
         "## How it was made",
         "",
         f"Method `{method}` with "
-        + (", ".join(f"{key} {value}" for key, value in settings.items()) or "no settings")
-        + f". CLIP `{record['clip']['name']}`, fingerprint {record['clip']['fingerprint']}. "
-        f"Audited in {record['provenance']['seconds']:.0f} s on {record['provenance']['device']}.",
+        + (
+            ", ".join(markdown(f"{key} {value}") for key, value in settings.items())
+            or "no settings"
+        )
+        + f". CLIP {markdown(record['clip']['name'])}, fingerprint "
+        f"{record['clip']['fingerprint']}. Audited in {record['provenance']['seconds']:.0f} s on "
+        f"{markdown(record['provenance']['device'])}.",
         "",
     ]
     return "\n".join(lines)
-
-
-def _number(name: str, value: float) -> str:
-    return f"{value:.3f}" if name == "cosine" else f"{value:.1f}"
 
 
 def _domains(record: Mapping[str, Any]) -> list[str]:
@@ -79,7 +79,7 @@ def _domains(record: Mapping[str, Any]) -> list[str]:
     rows = []
     for side, said in (("kept", ""), ("forgotten", " (forget)")):
         rows += [
-            f"| {name}{said} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
+            f"| {markdown(name)}{said} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
             for name in after[side]
         ]
     return rows
@@ -103,7 +103,7 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
     effects, lines = record["effects"], []
     for name, before in effects["frozen"]["accuracy"].items():
         after = effects["model"]["accuracy"][name]
-        lines.append(f"- {name}: {before:.1f} → {after:.1f}")
+        lines.append(f"- {markdown(name)}: {before:.1f} → {after:.1f}")
     lines.append(
         f"- calibration error: {effects['frozen']['ece']:.1f} → {effects['model']['ece']:.1f}"
     )
@@ -140,7 +140,7 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
             key=lambda name: record["disguises"][name]["model"],
         )
         told.append(
-            f"That disguised pictures stay unknown: with the disguise {what!r}, "
+            f'That disguised pictures stay unknown: with the disguise "{markdown(what)}", '
             f"{found['disguised']:.1f} % are right, against {asked:.1f} % without."
         )
     if asked > 2 * chance:

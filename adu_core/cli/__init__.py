@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -69,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 for a bad value (one line says which), 130 for Ctrl-C.
 
-    A command may have a status of its own: `adu audit` ends with 1 where a requirement is not met.
+    A command may have a status of its own: `adu audit` ends with 1 where a requirement is not met,
+    `adu predict` with 2 where a picture could not be read, after it has answered all others.
     """
     arguments = parser().parse_args(words)
     # Importing torch and open_clip builds some million objects that stay to the end. The garbage
@@ -100,6 +102,9 @@ def command() -> NoReturn:
     Taking torch and open_clip apart again, object by object, would cost two seconds at the end of
     every command; all files are closed by then.
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show is no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

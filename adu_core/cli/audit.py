@@ -65,7 +65,7 @@ def do(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from adu_core.audit.audit import SCORES, audit, failed, requirement
+    from adu_core.audit.audit import SCORES, audit, failed, requirement, shown
     from adu_core.audit.card import card
     from adu_core.audit.gather import Asked, check, gather, run_of
     from adu_core.files import write_json, write_text
@@ -99,14 +99,12 @@ def do(arguments: argparse.Namespace) -> int:
 
     save(audit_figure(record), folder / "audit.png")
     for row in record["undo"]:
-        print(f"{row['right']:>6.1f} %  {row['holder']}: {row['does']}")
+        print(f"{row['right']:>10.1f} %  {row['holder']}: {row['does']}")
     print()
     for name, what in SCORES.items():
-        score = record["scores"][name]
-        print(f"{'-' if score is None else f'{score:.1f}':>8}  {name}: {what}")
+        print(f"{shown(name, record['scores'][name]):>12}  {name}: {what}")
     print(f"\nsaved in {folder}: audit.json, audit.png, MODEL_CARD.md")
     missed = failed(requirements, record["scores"])
     for wanted, score in missed:
-        measured = "not measured" if score is None else f"{score:.1f}"
-        print(f"not met: {wanted}, but {wanted.score} is {measured}")
+        print(f"not met: {wanted}, but {wanted.score} is {shown(wanted.score, score)}")
     return 1 if missed else 0

@@ -1,34 +1,67 @@
 """Name pictures.
 
-What is in pictures, before and after unlearning, by a model that `adu run --save` kept.
+What is in pictures, before and after unlearning, by a model that `adu run --save` kept. A folder
+stands for all pictures in it and below it. Of a picture that the model gives no answer for, as a
+gate does, it says "refused".
+
+With --json, a line of JSON for each picture: file, before, after, refused. before and after are
+lists of {"class": …, "probability": …}, the most probable first; after is empty if refused is
+true.
+
+A picture that cannot be read is named on stderr, a line each, and all others are answered; the
+exit status is then 2.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from adu_core.cli import options
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
+from adu_core.show.names import padded, printable, width
+
+if TYPE_CHECKING:
+    from adu_core.methods.base import Model
 
 SUMMARY = "name what is in pictures, before and after unlearning"
-EXAMPLES = "example:\n  adu predict --adapter runs/first picture.jpg\n"
+EXAMPLES = """\
+examples:
+  adu predict --adapter runs/first picture.jpg
+  adu predict --adapter runs/first --top 3 holiday/ more/*.png
+  adu predict --adapter runs/first --json holiday/ > answers.jsonl
+"""
+#: So many pictures are read and answered at a time.
+BATCH = 64
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("--adapter", required=True, metavar="DIR", help="of `adu run --save`")
     command.add_argument("--clip", metavar="CLIP", help="if it is not where the adapter says")
-    command.add_argument("--device", default="cpu")
-    command.add_argument("pictures", nargs="+", metavar="PICTURE")
+    command.add_argument("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+    command.add_argument(
+        "--top",
+        type=options.count(1),
+        default=1,
+        metavar="K",
+        help="the K most probable classes, or all if there are fewer (1)",
+    )
+    command.add_argument("--json", action="store_true", help="a line of JSON for each picture")
+    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder")
 
 
-def do(arguments: argparse.Namespace) -> None:
-    """Check everything, read the pictures, print."""
-    import torch
+def do(arguments: argparse.Namespace) -> int:
+    """Check everything, then read and answer, a batch at a time; 2 if something was not read."""
+    from tqdm import tqdm
 
     from adu_core.clip.load import load_clip
-    from adu_core.data.picture import read_picture
-    from adu_core.measure.accuracy import class_logits, image_features
     from adu_core.methods.saved import load_model, read_about
 
     check_device(arguments.device)
@@ -36,21 +69,109 @@ def do(arguments: argparse.Namespace) -> None:
     name, pretrained = about.clip_name, about.pretrained
     if arguments.clip:
         name, pretrained = clip_from(arguments.clip)
-    clip = load_clip(name, pretrained, arguments.device)
-    model = load_model(arguments.adapter, clip)
-    pictures = torch.stack([read_picture(path, clip.preprocess) for path in arguments.pictures])
-    columns = []
-    for which in (clip, model):
-        features = image_features(which, pictures)
-        logits = class_logits(which, features, model.class_names)
-        confidence, label = logits.softmax(dim=1).max(dim=1)
-        columns.append(
+    files, bad = list[str](), 0
+    for place in arguments.pictures:
+        try:
+            files += _files(place)
+        except OSError as error:
+            bad += _tell(error)
+    if not files:
+        return 2
+    model = load_model(arguments.adapter, load_clip(name, pretrained, arguments.device))
+    table = None if arguments.json else _Table(model, files)
+    if table:
+        print(table.line("picture", "before", f"after forgetting {model.target}"))
+    with tqdm(total=len(files), desc="naming", leave=False, disable=len(files) <= BATCH) as bar:
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            for answer in _answers(model, batch, arguments.top):
+                if isinstance(answer, str):
+                    bad += _tell(answer)
+                else:
+                    tqdm.write(table.rows(answer) if table else json.dumps(answer))
+            bar.update(len(batch))
+    return 2 if bad else 0
+
+
+def _files(place: str) -> list[str]:
+    """The pictures that a word of the command line stands for; an ``OSError`` if there is none."""
+    from adu_core.data.tree import pictures_below
+
+    if not Path(place).is_dir():
+        if not Path(place).exists():
+            raise FileNotFoundError(f"cannot read the picture {place}: there is no such file")
+        return [place]
+    found = [str(path) for path in pictures_below(Path(place))]
+    if not found:
+        raise FileNotFoundError(f"there is no picture in {place} or below it")
+    return found
+
+
+def _tell(error: object) -> int:
+    """Say on stderr what cannot be read, and count it."""
+    from tqdm import tqdm
+
+    tqdm.write(f"adu predict: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    return 1
+
+
+def _answers(model: Model, files: Sequence[str], top: int) -> Iterator[dict[str, Any] | str]:
+    """What is said of each file, as ``--json`` prints it, or why it cannot be read."""
+    import torch
+
+    from adu_core.data.decoding import decode_all
+    from adu_core.measure.accuracy import class_logits, image_features
+
+    shape = model.clip.preprocess
+    pictures = torch.zeros(len(files), 3, shape.size, shape.size, dtype=torch.uint8)
+    items = [Path(name) for name in files]
+    bad = decode_all(items, range(len(items)), shape, pictures.__setitem__, progress=False)
+    said = []
+    for which in (model.clip, model):
+        logits = class_logits(which, image_features(which, pictures), model.class_names)
+        most, labels = logits.softmax(dim=1).topk(min(top, logits.shape[1]))
+        said.append(
             [
-                f"{model.class_names[i]} {100 * c:.0f} %"
-                for i, c in zip(label.tolist(), confidence.tolist(), strict=True)
+                list(zip(*pair, strict=True))
+                for pair in zip(labels.tolist(), most.tolist(), strict=True)
             ]
         )
-    width = max(len(path) for path in arguments.pictures) + 2
-    print(f"{'picture':<{width}}{'before':<24}after forgetting {model.target}")
-    for path, before, after in zip(arguments.pictures, *columns, strict=True):
-        print(f"{path:<{width}}{before:<24}{after}")
+    with torch.no_grad():
+        refused = model.refuses(pictures).tolist()
+    for number, name in enumerate(files):
+        if number in bad:
+            yield bad[number]
+            continue
+        before, after = (
+            [{"class": model.class_names[i], "probability": round(p, 6)} for i, p in each[number]]
+            for each in said
+        )
+        gone = refused[number]
+        yield {"file": name, "before": before, "after": [] if gone else after, "refused": gone}
+
+
+class _Table:
+    """Answers in columns, wide enough for every name."""
+
+    def __init__(self, model: Model, files: Sequence[str]) -> None:
+        self.widths = (
+            2 + max(width(printable(name)) for name in [*files, "picture"]),
+            max(24, max(width(name) for name in model.class_names) + len(" 100 %  ")),
+        )
+
+    def line(self, *cells: str) -> str:
+        """Cells side by side."""
+        return "".join(map(padded, cells, (*self.widths, 0))).rstrip()
+
+    def rows(self, answer: dict[str, Any]) -> str:
+        """A line for each of the most probable classes."""
+        before, after = (
+            [f"{each['class']} {100 * each['probability']:.0f} %" for each in answer[when]]
+            for when in ("before", "after")
+        )
+        if answer["refused"]:
+            after = ["refused"]
+        names = [printable(answer["file"])]
+        return "\n".join(
+            self.line(*cells) for cells in zip_longest(names, before, after, fillvalue="")
+        )

@@ -7,6 +7,7 @@ Mean Mem, For, H and selectivity with 95 % intervals, of all records in a folder
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from adu_core.cli import options
 
@@ -52,17 +53,20 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def do(arguments: argparse.Namespace) -> None:
     """Read, print, draw."""
+    means = ("also", "fronts", "against", "figure")
+    asked = [f"--{name}" for name in means if getattr(arguments, name)]
+    asked += ["--by"] * (arguments.by != ["method"])
+    if arguments.audits and asked:
+        raise ValueError(f"--audits prints scores, not means: leave out {', '.join(asked)}")
     if arguments.figure:
         options.check_writable(arguments.figure, "--figure")
     if arguments.audits:
+        from adu_core.audit.audit import SCORES, shown
         from adu_core.audit.audits import read_audits
 
+        digits = {name: partial(shown, name) for name in SCORES}
         found = read_audits(arguments.folder)
-        print(
-            found.to_string(
-                index=False, float_format="%.1f", formatters={"cosine": "{:.3f}".format}
-            )
-        )
+        print(found.to_string(index=False, formatters=digits, na_rep="–"))
         return
 
     from adu_core.runs import records

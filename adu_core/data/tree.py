@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import category
@@ -101,13 +101,17 @@ def _around(link: str, folder: Path) -> bool:
     return Path(link).resolve() in (folder.resolve(), *folder.resolve().parents)
 
 
-def first_picture(folder: Path, deepest: int = _DEEPEST) -> Path | None:
-    """Any picture at any depth, the least deep ones first in each branch."""
+def pictures_below(folder: Path, deepest: int = _DEEPEST) -> Iterator[Path]:
+    """The pictures at any depth, in order, those of a folder before deeper ones."""
     held = scan(folder)
-    if held.pictures:
-        return held.pictures[0]
-    deeper = (first_picture(inner, deepest - 1) for inner in held.folders if deepest)
-    return next((found for found in deeper if found is not None), None)
+    yield from held.pictures
+    for inner in held.folders if deepest else ():
+        yield from pictures_below(inner, deepest - 1)
+
+
+def first_picture(folder: Path, deepest: int = _DEEPEST) -> Path | None:
+    """Any picture at any depth."""
+    return next(pictures_below(folder, deepest), None)
 
 
 def class_pictures(folder: Path, met: Met | None = None) -> Pool:

@@ -64,8 +64,8 @@ class Model(nn.Module):
     """What a method returns, and all that measuring, figures and prediction ever see.
 
     As it stands here it is the zero-shot CLIP; a method's own model overrides ``features``,
-    ``logits`` or both. ``state_dict`` holds all that is
-    saved, ``method`` how it was made.
+    ``logits`` or both, and ``refuses`` if it gives no answer for some pictures. ``state_dict``
+    holds all that is saved, ``method`` how it was made.
     """
 
     #: Whether ``logits`` can be asked for other classes than the model's own.
@@ -102,6 +102,14 @@ class Model(nn.Module):
         A ``trace`` is filled with the tokens that the model's own forward pass holds.
         """
         return self.clip.encode_image(pictures, trace=trace)
+
+    def refuses(self, pictures: Tensor) -> Tensor:
+        """Which pictures get no answer: (B, 3, S, S) → (B,) bool; none, if not overridden.
+
+        All refused pictures have one and the same feature. What ``logits`` make of it says nothing
+        of the picture: whoever shows an answer to a person says "refused" in its place.
+        """
+        return torch.zeros(len(pictures), dtype=torch.bool, device=self.clip.device)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The same as ``features``."""

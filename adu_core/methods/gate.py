@@ -73,13 +73,22 @@ class GatedAnswer(OfBlocks):
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
+        features, stopped = self._seen(pictures, trace)
+        return torch.where(stopped[:, None], self.blank, features)
+
+    def refuses(self, pictures: Tensor) -> Tensor:
+        """Those that get the blank: (B, 3, S, S) → (B,) bool."""
+        return self._seen(pictures)[1]
+
+    def _seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """The frozen CLIP's features (B, feature_size), and which of them are stopped: (B,)."""
         watch = Watch(self.blocks, self.clip.prefix)
         features = self.clip.encode_image(pictures, between=watch, trace=trace)
         stopped = self.stops(watch.evidence())
         if self.target.classes:
             answers = self.clip.similarity(features, self._class_features).argmax(dim=1)
             stopped = stopped & self.gone[answers]
-        return torch.where(stopped[:, None], self.blank, features)
+        return features, stopped
 
 
 def blank(sentences: Tensor, gone: Tensor) -> Tensor:

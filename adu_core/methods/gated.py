@@ -55,6 +55,10 @@ class Gated(Model):
         stopped: Tensor = self.of_evidence(evidence) > threshold
         return stopped
 
+    def refuses(self, pictures: Tensor) -> Tensor:
+        """Those that are stopped: (B, 3, S, S) → (B,) bool."""
+        return self.stops(self.evidence(pictures))
+
     def learn(
         self,
         task: Task,

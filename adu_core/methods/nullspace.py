@@ -143,13 +143,26 @@ class Projected(Model):
         with exact(x.device):
             return torch.where(self.meets(x)[:, None], self.mapped(x), x)
 
+    @property
+    def blanks(self) -> bool:
+        """Whether the map leaves one feature, the same for all that it is applied to."""
+        return self.whole and self.settings.alpha == 1
+
+    def refuses(self, pictures: Tensor) -> Tensor:
+        """Those of which nothing is left: (B, 3, S, S) → (B,) bool."""
+        if not self.blanks:
+            return super().refuses(pictures)
+        x = super().features(pictures)
+        with exact(x.device):
+            return self.meets(x)
+
     def mapped(self, features: Tensor) -> Tensor:
         """Frozen features (B, E) → (B, E), of length 1: the map, without its condition.
 
         Of a whole domain nothing but a sign is left at α = 1. As even that can tell a class, it is
         taken to be positive [choice]: all mapped pictures have the same feature, bit for bit.
         """
-        if self.whole and self.settings.alpha == 1:
+        if self.blanks:
             return self.basis.T.expand_as(features)
         mapped = project(features, self.basis, self.settings.alpha, onto=self.whole)
         return F.normalize(mapped, dim=-1)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from adu_core.methods.base import Method
 from adu_core.runs.record import Record
 from adu_core.runs.spec import Spec
+from adu_core.show.names import padded, width
 
 
 def table(record: Record) -> str:
     """A record as the table that `adu run` prints."""
     config, before, after = record["config"], record["before"], record["after"]
     spec = Spec.from_dict(config, "record")
+    first = max(28, *(2 + width(name) + len(" (forget) ") for name in record["found"]["domains"]))
     lines = [
         f"{spec.method.name}: forget {spec.forget} "
         f"({spec.clip[0]}, {spec.data}, seed {spec.seed}, {spec.on} pictures)",
         "",
-        f"{'accuracy, %':<28}{'before':>9}{'after':>9}",
+        f"{'accuracy, %':<{first}}{'before':>9}{'after':>9}",
     ]
     for name in record["found"]["domains"]:
         sides = [("", "kept"), (" (forget)", "forgotten")]
@@ -23,10 +25,10 @@ def table(record: Record) -> str:
         for said, side in there:
             what = f"  {name}{said if spec.forget.kind == 'domains' or said else ' (keep)'}"
             values = before[side][name], after[side][name]  # type: ignore[literal-required]
-            lines.append(f"{what:<28}{values[0]:>9.1f}{values[1]:>9.1f}")
+            lines.append(f"{padded(what, first)}{values[0]:>9.1f}{values[1]:>9.1f}")
     names = {"mem": "Mem, memorized accuracy", "for": "For, forgotten error", "h": "H"}
     lines += [
-        f"{label:<28}{before['metrics'][key]:>9.1f}{after['metrics'][key]:>9.1f}"
+        f"{label:<{first}}{before['metrics'][key]:>9.1f}{after['metrics'][key]:>9.1f}"
         for key, label in names.items()
     ]
     rows = {
@@ -40,7 +42,7 @@ def table(record: Record) -> str:
         for key, label in rows.items():
             measured = [result["entanglement"][key] for result in (before, after)]
             digits = 1 if label.endswith("%") else 3
-            lines.append(f"{label:<28}{measured[0]:>9.{digits}f}{measured[1]:>9.{digits}f}")
+            lines.append(f"{label:<{first}}{measured[0]:>9.{digits}f}{measured[1]:>9.{digits}f}")
     spent = record["provenance"]
     peak = spent.get("peak_memory_mb")
     memory = "" if peak is None else f"{peak} MB, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,49 +11,91 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from adu_core.data.target import Target
 from adu_core.show.figures import style
+from adu_core.show.lettering import lettering, lines, wrapped
 
 #: What each model is drawn in.
 COLOURS = {"frozen": "#949494", "model": "#0173b2", "reference": "#029e73"}
 NAMES = {"frozen": "before", "model": "after", "reference": "never knew it"}
+#: So many disguises are drawn at most, those that work best.
+DISGUISES = 12
 
 
 def audit_figure(record: Mapping[str, Any]) -> Figure:
-    """Six panels of one audit: domains, ranks, features, relearning, ways between, disguises."""
+    """Panels of one audit: domains, ranks, features, relearning, ways between, disguises.
+
+    Without the ways between, where the pictures' styles cannot be moved.
+    """
     style()
-    figure, panels = plt.subplots(2, 3, figsize=(13, 7.8))
-    drawn = (_domains, _ranks, _recovery, _relearning, _between, _disguises)
-    for axes, draw in zip(panels.flat, drawn, strict=True):
-        draw(axes, record)
+    drawn = {"a": _domains, "r": _ranks, "f": _recovery, "t": _relearning, "d": _disguises}
+    if record["between"]:
+        drawn["b"] = _between
     target = Target.from_dict(record["forget"], "the audit")
-    figure.suptitle(
-        f"{record['method']['name']}, forget {target}. "
-        "But for the first and the fifth panel, all pictures are of what should be forgotten"
-    )
     there = [who for who in COLOURS if who != "reference" or record["reference"]]
-    handles: list[Any] = [Patch(color=COLOURS[who], label=NAMES[who]) for who in there]
-    handles.append(Line2D([], [], color="#555555", linewidth=0.8, linestyle=":", label="guessing"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    rows = _domain_labels(record), [label for label, _ in _best_disguises(record)]
+    heights = [max(2.8, 0.19 * len(labels) * lines(labels)) for labels in rows]
+    with lettering(10):
+        figure, panels = plt.subplot_mosaic(
+            "arf;tbd" if record["between"] else "arf;tdd",
+            figsize=(13.5, 3.6 + sum(heights)),
+            height_ratios=heights,
+        )
+        for name, draw in drawn.items():
+            draw(panels[name], record)
+            panels[name].minorticks_off()
+        figure.suptitle(
+            wrapped(f"{record['method']['name']}, forget {target}", 100)
+            + "\nAll pictures are of what should be forgotten, except where domains are named"
+        )
+        handles: list[Any] = [Patch(color=COLOURS[who], label=NAMES[who]) for who in there]
+        handles.append(
+            Line2D([], [], color="#555555", linewidth=0.8, linestyle=":", label="guessing")
+        )
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
+        )
     return figure
 
 
-def _chance(axes: Axes, record: Mapping[str, Any]) -> None:
-    axes.axhline(record["pictures"]["chance"], color="#555555", linewidth=0.8, linestyle=":")
+def _chance(axes: Axes, record: Mapping[str, Any], *, upright: bool = False) -> None:
+    line = axes.axvline if upright else axes.axhline
+    line(record["pictures"]["chance"], color="#555555", linewidth=0.8, linestyle=":")
+
+
+def _bars(
+    axes: Axes, record: Mapping[str, Any], names: Sequence[str], values: Mapping[str, list[float]]
+) -> None:
+    """Of each name what was right before and after, the first name at the top."""
+    at = np.arange(len(names))
+    for shift, (who, right) in zip((-0.2, 0.2), values.items(), strict=True):
+        axes.barh(at + shift, right, 0.4, color=COLOURS[who])
+    axes.set_yticks(at, names)
+    axes.invert_yaxis()
+    _chance(axes, record, upright=True)
+    axes.set(xlabel="right, %", xlim=(0, 105))
+
+
+def _domain_labels(record: Mapping[str, Any]) -> list[str]:
+    there = record["accuracy"]["model"]
+    return [
+        *(wrapped(name) for name in there["kept"]),
+        *(wrapped(f"{name} (forget)") for name in there["forgotten"]),
+    ]
 
 
 def _domains(axes: Axes, record: Mapping[str, Any]) -> None:
-    after, before = record["accuracy"]["model"], record["accuracy"]["frozen"]
-    names = [(name, side) for side in ("kept", "forgotten") for name in after[side]]
-    at = np.arange(len(names))
-    for shift, who, result in ((-0.2, "frozen", before), (0.2, "model", after)):
-        values = [result[side][name] for name, side in names]
-        axes.bar(at + shift, values, 0.4, color=COLOURS[who])
-    labels = [f"{name}\n(forget)" if side == "forgotten" else name for name, side in names]
-    axes.set_xticks(at, labels)
-    _chance(axes, record)
-    axes.set(title="Answers", ylabel="right, %", ylim=(0, 105))
+    values = {
+        who: [
+            *record["accuracy"][who]["kept"].values(),
+            *record["accuracy"][who]["forgotten"].values(),
+        ]
+        for who in ("frozen", "model")
+    }
+    _bars(axes, record, _domain_labels(record), values)
+    axes.set(title="Answers in each domain")
 
 
 def _ranks(axes: Axes, record: Mapping[str, Any]) -> None:
@@ -69,62 +111,51 @@ def _ranks(axes: Axes, record: Mapping[str, Any]) -> None:
         ylabel="at this rank or before, %",
         ylim=(0, 105),
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _recovery(axes: Axes, record: Mapping[str, Any]) -> None:
-    recovery = record["recovery"]
+    recovery, title = record["recovery"], "Feature, read by a linear probe"
     shots = recovery["shots"]
     for who in ("frozen", "model", "reference"):
-        if who not in recovery:
-            continue
-        axes.plot(
-            shots, recovery[who]["feature"]["probe"], marker="o", color=COLOURS[who],
-            label="feature" if who == "model" else None,
-        )  # fmt: skip
+        if who in recovery:
+            axes.plot(shots, recovery[who]["feature"]["probe"], marker="o", color=COLOURS[who])
     inside = {place: how["probe"] for place, how in recovery["model"].items() if place != "feature"}
     if inside:
         best = max(inside, key=lambda place: inside[place][-1])
-        axes.plot(
-            shots, inside[best], marker="o", linestyle="--", color=COLOURS["model"],
-            label=best,
-        )  # fmt: skip
-    _shots(axes, shots, record)
-    axes.set(title="Read by a linear probe", ylabel="right, %")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.08), frameon=False)
+        title += f"\ndashed: inside, at {best}"
+        axes.plot(shots, inside[best], marker="o", linestyle="--", color=COLOURS["model"])
+    _shots(axes, shots, record, title)
 
 
-def _shots(axes: Axes, shots: list[int], record: Mapping[str, Any]) -> None:
+def _shots(axes: Axes, shots: list[int], record: Mapping[str, Any], title: str) -> None:
     _chance(axes, record)
     axes.set_xscale("symlog", base=2, linthresh=1)
     axes.set_xticks(shots, [str(count) for count in shots])
     first = 0.8 * shots[0] if shots[0] else -0.4
-    axes.set(xlabel="an attacker's pictures of each class", ylim=(0, 105), xlim=(first, None))
+    axes.set(
+        title=title,
+        xlabel="an attacker's pictures of each class",
+        ylabel="right, %",
+        ylim=(0, 105),
+        xlim=(first, None),
+    )
 
 
 def _relearning(axes: Axes, record: Mapping[str, Any]) -> None:
-    curves = record["relearning"]
+    curves, title = record["relearning"], "All weights trained on again"
     for way, who, line in (
         ("parts", "model", "--"), ("weights", "model", "-"), ("reference", "reference", "-"),
     ):  # fmt: skip
-        if curves[way] is None:
-            continue
-        what = {"parts": "learned parts", "weights": "all weights"}.get(way)
-        axes.plot(
-            curves["shots"], curves[way], marker="o", linestyle=line, color=COLOURS[who],
-            label=what,
-        )  # fmt: skip
-    _shots(axes, curves["shots"], record)
-    axes.set(title="Trained on again", ylabel="right, %")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.08), frameon=False)
+        if curves[way] is not None:
+            axes.plot(curves["shots"], curves[way], marker="o", linestyle=line, color=COLOURS[who])
+            title += "\ndashed: the learned parts alone" if way == "parts" else ""
+    _shots(axes, curves["shots"], record, title)
 
 
 def _between(axes: Axes, record: Mapping[str, Any]) -> None:
-    axes.set(title="Between the styles", xlabel="share of the way", ylabel="right, %")
+    axes.set(title="From kept to forgotten style", xlabel="share of the way", ylabel="right, %")
     ways = record["between"]
-    if not ways:
-        axes.text(0.5, 0.5, "styles of these pictures\ncannot be moved", ha="center", va="center")
-        axes.set(xlim=(0, 1), ylim=(0, 105))
-        return
     for number, (name, way) in enumerate(ways.items()):
         axes.plot(way["strength"], way["model"], marker="o", color=f"C{number}", label=name)
     frozen = np.mean([way["frozen"] for way in ways.values()], axis=0)
@@ -132,16 +163,19 @@ def _between(axes: Axes, record: Mapping[str, Any]) -> None:
     axes.plot(strength, frozen, color=COLOURS["frozen"])
     _chance(axes, record)
     axes.set(ylim=(0, 105))
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
+
+
+def _best_disguises(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float]]]:
+    """Each with its label, the best first."""
+    tried = sorted(record["disguises"].items(), key=lambda each: each[1]["model"], reverse=True)
+    return [(wrapped(name, 24), right) for name, right in tried[:DISGUISES]]
 
 
 def _disguises(axes: Axes, record: Mapping[str, Any]) -> None:
-    tried = record["disguises"]
-    order = sorted(tried, key=lambda name: tried[name]["model"])[-12:]
-    at = np.arange(len(order))
-    for shift, who in ((0.2, "frozen"), (-0.2, "model")):
-        values = [tried[name][who] for name in order]
-        axes.barh(at + shift, values, 0.4, color=COLOURS[who])
-    axes.set_yticks(at, order)
-    axes.axvline(record["pictures"]["chance"], color="#555555", linewidth=0.8, linestyle=":")
-    axes.set(title="Disguised", xlabel="right, %", xlim=(0, 105))
+    best = _best_disguises(record)
+    values = {who: [right[who] for _, right in best] for who in ("frozen", "model")}
+    _bars(axes, record, [label for label, _ in best], values)
+    cut = len(best) < len(record["disguises"])
+    axes.set(title=f"The {len(best)} best disguises" if cut else "Disguised")
+    axes.tick_params(axis="y", labelsize=9)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -21,12 +20,15 @@ from adu_core.files import replacing
 from adu_core.measure.accuracy import class_logits
 from adu_core.runs.run import Run
 from adu_core.show.dark import keep_both
+from adu_core.show.lettering import any_script, columns, lettering, lines, wrapped
 
 #: For domains in their order: told apart by colour-blind readers, on white and on black.
-DOMAIN_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#949494")
+DOMAIN_COLOURS = (
+    "#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#949494", "#d55e00", "#56b4e9",
+)  # fmt: skip
 #: Examples of a rendered domain are those whose style moved less than this towards another.
 TYPICAL = 0.05
-RIGHT, WRONG = "#1a7f4b", "#c2410c"
+RIGHT, WRONG, REFUSED = "#1a7f4b", "#c2410c", "#666666"
 
 
 def style() -> None:
@@ -57,7 +59,7 @@ def domain_palette(domain_names: Sequence[str]) -> dict[str, str]:
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, and close it; the suffix says the format."""
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, any_script():
         figure.savefig(temporary, dpi=144, facecolor="white")
     plt.close(figure)
 
@@ -116,52 +118,70 @@ def before_after(run: Run, points: int = 800, seed: int = 0) -> Figure:
 
     ``points``: at most so many features are drawn, the same ones before and after.
     """
+    examples = _examples(run)
+    said = [text for row in examples for _, text, _ in row] or [""]
+    names = [_label(run, name) for name in run.pictures.domain_names]
+    # In inches: a line of 9 points is 0.16 high, a letter of it 0.075 wide on average.
+    label = 0.15 + 0.075 * columns(names)
+    across = max(1, int(5.2 / (0.45 + 0.068 * columns(names))))
+    keys = -(-len(names) // across) * 0.17 * lines(names)
+    row = max(0.7 + 0.14 * lines(said), 0.17 * lines(names))
+    widths = (label + 3 * max(0.85, 0.075 * columns(said)), 5.2, max(2.4, label + 1.4))
+    height = max(4.6, 0.4 + row * len(names), 3.4 + keys)
     # Outside of the context: the first figure of a notebook turns interactive mode on, to stay.
-    figure = plt.figure(figsize=(11, 4.6), layout="constrained")
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9}):
-        parts = figure.subfigures(1, 3, width_ratios=(3.4, 5.2, 2.4), wspace=0.02)
+    figure = plt.figure(figsize=(sum(widths), height), layout="constrained")
+    with lettering(9):
+        parts = figure.subfigures(1, 3, width_ratios=widths, wspace=0.02)
         left, middle, right = np.asarray(parts).tolist()
-        _examples(left, run)
-        _features(middle, run, points, seed)
+        _show(left, run, examples)
+        _features(middle, run, points, seed, across)
         _accuracies(right, run)
     return figure
 
 
 def _label(run: Run, name: str) -> str:
-    return f"{name}\n(forget)" if name in run.record["after"]["forgotten"] else name
+    gone = name in run.record["after"]["forgotten"]
+    return wrapped(name) + ("\n(forget)" if gone else "")
 
 
-def _examples(figure: SubFigure, run: Run, columns: int = 3) -> None:
-    """Of each domain a few pictures that were recognised before, with the prediction after."""
+def _examples(run: Run, count: int = 3) -> list[list[tuple[int, str, str]]]:
+    """Of each domain a few pictures that were recognised before: number, answer after, colour."""
     data = run.pictures
-    learned = run.model.method.name != "zero-shot"
-    clip_labels = _predictions(run, before=True), _predictions(run, before=False)
-    figure.suptitle("what it says of them after" if learned else "what it says of them", size=10)
-    axes = figure.subplots(len(data.domain_names), columns, squeeze=False)
-    for row, name in enumerate(data.domain_names):
-        chosen = (data.domains.cpu() == row) & (clip_labels[0][0] == data.labels.cpu())
+    recognised = _predictions(run, before=True)[0] == data.labels.cpu()
+    label, confidence = _predictions(run, before=False)
+    found = []
+    for number in range(len(data.domain_names)):
+        chosen = recognised & (data.domains.cpu() == number)
         if data.style_shift is not None:
             chosen &= data.style_shift.cpu() < TYPICAL
-        index = chosen.nonzero().flatten().tolist()
-        spread = index[:: max(1, len(index) // columns)][:columns]
-        for column, ax in enumerate(axes[row]):
+        index = chosen.nonzero().flatten()
+        index = index[:: max(1, len(index) // count)][:count]
+        with torch.no_grad():
+            refused = run.model.refuses(data.pictures[index]).tolist() if len(index) else []
+        row = []
+        for i, gone in zip(index.tolist(), refused, strict=True):
+            right = int(label[i]) == int(data.labels[i])
+            name = wrapped(data.class_names[int(label[i])])
+            answer = f"{name} {100 * float(confidence[i]):.0f} %"
+            row.append((i, "refused", REFUSED) if gone else (i, answer, RIGHT if right else WRONG))
+        found.append(row)
+    return found
+
+
+def _show(figure: SubFigure, run: Run, examples: list[list[tuple[int, str, str]]]) -> None:
+    data = run.pictures
+    learned = run.model.method.name != "zero-shot"
+    figure.suptitle("what it says of them after" if learned else "what it says of them", size=10)
+    axes = figure.subplots(len(examples), max(map(len, examples)) or 1, squeeze=False)
+    palette = domain_palette(data.domain_names)
+    for line, row, (name, colour) in zip(axes, examples, palette.items(), strict=True):
+        line[0].set_ylabel(_label(run, name), rotation=0, ha="right", va="center", labelpad=6)
+        for ax in line:
             ax.set(xticks=[], yticks=[])
-            for spine in ax.spines.values():
-                spine.set(color=domain_palette(data.domain_names)[name], linewidth=2)
-            if column == 0:
-                ax.set_ylabel(_label(run, name), rotation=0, ha="right", va="center", labelpad=6)
-            if column >= len(spread):
-                continue
-            i = spread[column]
+            ax.spines[:].set(color=colour, linewidth=2)
+        for ax, (i, answer, shade) in zip(line, row, strict=False):
             ax.imshow(data.pictures[i].cpu().permute(1, 2, 0).numpy())
-            said, confidence = clip_labels[1][0][i], clip_labels[1][1][i]
-            right = int(said) == int(data.labels[i])
-            ax.set_title(
-                f"{data.class_names[int(said)]} {100 * float(confidence):.0f} %",
-                size=8,
-                color=RIGHT if right else WRONG,
-                pad=2,
-            )
+            ax.set_title(answer, size=8, color=shade, pad=2)
 
 
 def _predictions(run: Run, before: bool) -> tuple[Tensor, Tensor]:
@@ -173,7 +193,7 @@ def _predictions(run: Run, before: bool) -> tuple[Tensor, Tensor]:
     return label.cpu(), confidence.cpu()
 
 
-def _features(figure: SubFigure, run: Run, points: int, seed: int) -> None:
+def _features(figure: SubFigure, run: Run, points: int, seed: int, across: int) -> None:
     data = run.pictures
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(data), generator=generator)[:points]
@@ -189,10 +209,10 @@ def _features(figure: SubFigure, run: Run, points: int, seed: int) -> None:
             title += f"\nsilhouette by class {measured['silhouette_class']:.2f}"
             title += f"\nby domain {measured['silhouette_domain']:.2f}"
         ax.set_title(title, size=9)
-    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=4, frameon=False, markerscale=2
-    )
+        axes[0].collections, [wrapped(name) for name in data.domain_names],
+        loc="outside lower center", ncols=across, frameon=False, markerscale=2,
+    )  # fmt: skip
 
 
 def _accuracies(figure: SubFigure, run: Run) -> None:
@@ -205,23 +225,16 @@ def _accuracies(figure: SubFigure, run: Run) -> None:
     ax.barh(rows, before, height=0.7, color="none", edgecolor="#777777", linewidth=1)
     ax.barh(rows, after, height=0.7, color=colours)
     for row, value in zip(rows.tolist(), after, strict=True):
-        if value > 15:  # inside the bar, or beside it where there is no room
-            ax.text(
-                value - 2,
-                row,
-                f"{value:.0f}",
-                color="white",
-                weight="bold",
-                ha="right",
-                va="center",
-            )
-        else:
-            ax.text(value + 2, row, f"{value:.0f}", weight="bold", va="center")
+        inside = value > 15  # the bar, or beside it where there is no room
+        ax.text(
+            value - 2 if inside else value + 2, row, f"{value:.0f}", weight="bold", va="center",
+            color="white" if inside else None, ha="right" if inside else "left",
+        )  # fmt: skip
     ax.set_yticks(rows, [_label(run, name) for name in names])
     ax.set(xlim=(0, 104), xticks=(0, 50, 100))
     ax.invert_yaxis()
     after_h = record["after"]["metrics"]
-    ax.set_title(
+    figure.suptitle(
         f"accuracy, % (outline: before)\nMem {after_h['mem']:.0f}, For {after_h['for']:.0f}, "
         f"H {after_h['h']:.0f}",
         size=9,
