@@ -116,4 +116,4 @@ def do(arguments: argparse.Namespace) -> None:
     print(table(found))
     print("`adu methods` says what each changes of the CLIP, learns from, and how it is undone")
     print(f"\n{found.reason}")
-    print(f"saved in {folder}: bench.json, bench.png, runs, trials")
+    print(f"saved in {folder}: bench.json, bench.png, runs{', trials' * bool(arguments.trials)}")
