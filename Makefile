@@ -92,7 +92,7 @@ browser: $(HTML)/index.html ## open the built pages in Chromium, without a netwo
 
 # The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
 try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture
-	$(BIN)/adu run --save build/try
+	$(BIN)/adu run --save build/try --force
 	@echo; echo "What you see: sketches are named worse, the others almost as before. The picture:"
 	@echo "  $(CURDIR)/build/try/before_after.png"
 	@echo "Next:"

@@ -59,14 +59,15 @@ def decoded(out: Path) -> None:
 
 WORKS: dict[str, Callable[[Path], object]] = {
     "training": words(
-        "run", "--shots", "4", "--set", "epochs=20", "--save", "OUT", "--json", "OUT/result.json"
+        "run", "--shots", "4", "--set", "epochs=20", "--save", "OUT", "--json", "OUT/result.json",
+        "--force",
     ),
     "pretraining": words(
-        "pretrain", "--epochs", "6", "--out", "OUT/clip.safetensors"
+        "pretrain", "--epochs", "6", "--out", "OUT/clip.safetensors", "--force"
     ),
     "sweep": words(
         "sweep", "OUT", "--methods", "gate,baseline,door", "--set", "epochs=2", "--set", "copies=1",
-        "--shots", "2", "--forget", "sketch", "--forget", "real", "--seeds", "2",
+        "--shots", "2", "--cases", "sketch,real", "--seeds", "2",
     ),
     "bench": words(
         "bench", "--methods", "gate,nullspace,slug", "--trials", "2", "--seeds", "1",

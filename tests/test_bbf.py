@@ -98,7 +98,7 @@ def test_interrupted_and_played_again_is_unbroken(
     wanted = search.fit(task, run=whole).text.tokens
     with pytest.raises(KeyboardInterrupt):
         search.fit(task, run=Loop(False, checkpoint=file, after_epoch=interrupt))
-    with pytest.raises(ValueError, match="belongs to another run"):
+    with pytest.raises(ValueError, match=r"belongs to another run \(seed 0, now 1\)"):
         search.fit(task, seed=1, run=Loop(False, checkpoint=file))
     asked = []
     monkeypatch.setattr(

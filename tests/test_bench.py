@@ -3,19 +3,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from adu_core import world
 from adu_core.cli import main
 from adu_core.data.target import Target
+from adu_core.files import read_json
 from adu_core.methods import METHODS, method
 from adu_core.methods.base import Method
 from adu_core.runs.bench import Bench as Found
-from adu_core.runs.bench import Row, choose
 from adu_core.runs.bench_table import table
+from adu_core.runs.choice import Row, choose
 from adu_core.runs.spec import Spec
 from adu_core.runs.tune import Trial, best, best_at, candidates, spread, trial_specs
 from adu_core.show.bench_figure import bench_figure, pareto
@@ -81,8 +84,47 @@ def test_the_best_trial_and_the_best_that_keeps_enough() -> None:
     assert best_at(trials, 0.99) is None
 
 
+def sure(name: str, validation_h: float, interval: float, numbers: int = 7) -> Row:
+    made = row(name, 80, 60, validation_h)
+    return replace(made, validation_interval=interval, learned_numbers=numbers)
+
+
+@pytest.mark.parametrize(
+    ("rows", "taken", "said"),
+    [
+        # Apart from all others.
+        ([sure("gate", 70, 1), sure("full", 60, 1)], "gate", "10.0 above that of full, the next"),
+        # Not apart: the one that learns the fewest numbers.
+        (
+            [sure("gate", 70, 1, 900), sure("door", 69.5, 2, 800), sure("full", 50, 1, 5)],
+            "door",
+            "the fewest numbers (800) of those that cannot be told apart by H on validation "
+            "pictures: gate 70.0 ± 1.0, door 69.5 ± 2.0;",
+        ),
+        # The best leads the frozen CLIP by less than its interval.
+        (
+            [sure("gate", 50, 3), sure("door", 49, 3), sure("zero-shot", 48, 0, 0)],
+            "zero-shot",
+            "none over zero-shot",
+        ),
+        ([sure("gate", 0, 0), sure("zero-shot", 0, 0, 0)], "zero-shot", "none over zero-shot"),
+        # One seed says nothing of others.
+        (
+            [row("gate", 80, 60, 70.0), row("door", 80, 60, 20.0)],
+            None,
+            "With one seed no two methods can be told apart, and none is taken",
+        ),
+        ([sure("nullspace", 70, 0), sure("gate", 60, 1)], "nullspace", "pictures is 70.0, 10.0"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_said(rows: list[Row], taken: str | None, said: str) -> None:
+    pick, why = choose(rows)
+    assert (pick.method.name if pick else None) == taken
+    assert said in why
+
+
 def test_the_pick_goes_by_validation_and_says_why() -> None:
-    rows = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5), row("ddl", 90, 1, 1.0)]
+    rows = [sure("baseline", 50.0, 1), sure("gate", 66.5, 2), sure("ddl", 1.0, 0)]
     pick, why = choose(rows)
     assert pick is rows[1]
     assert "gate" in why
@@ -95,7 +137,13 @@ def test_the_table_has_a_line_for_each_method_and_for_what_was_left_out() -> Non
     lines = table(Found(rows, {"door": "cannot"}, rows[0], "")).splitlines()
     assert [line.split()[0] for line in lines] == ["method", "baseline", "lp++", "left"]
     assert lines[1].split()[1:4] == ["80.0", "60.0", "68.6"]
-    assert "–" in lines[1]
+    assert "unmet H" not in lines[0]  # nothing is in it
+    full = [replace(each, h_held_out=1.0, interval=0.0, memory_mb=12345.0) for each in rows]
+    lines = table(Found(full, {}, rows[0], "")).splitlines()
+    assert "unmet H" in lines[0]
+    assert max(map(len, lines)) <= 100
+    assert lines[1].split()[4] == "–"  # an interval of 0 is not certainty
+    assert lines[-1] == "± –: nothing random, the same in every seed: baseline, lp++"
 
 
 def test_a_front_has_no_point_that_another_beats() -> None:
@@ -106,11 +154,40 @@ def test_a_front_has_no_point_that_another_beats() -> None:
 
 def test_the_figure_shows_every_method_and_the_line() -> None:
     rows: Sequence[Row] = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5)]
-    figure = bench_figure(rows)
+    figure = bench_figure(rows, "forget sketch")
     ax = figure.axes[0]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["baseline", "gate"]  # type: ignore[union-attr]
+    assert [text.get_text() for text in ax.texts if text.get_text() in METHODS] == [
+        "baseline",
+        "gate",
+    ]
     line = ax.lines[0].get_xydata()
     assert (line.sum(axis=1) == 100).all()  # type: ignore[union-attr]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("place", ["world", "pacs"])
+def test_the_figure_of_the_books_bench_can_be_read(place: str, repository: Path) -> None:
+    """A title, and sixteen whole names, none on another, on a point or beyond the axes."""
+    bench = read_json(repository / f"book/results/bench/{place}/bench.json")
+    rows = [
+        SimpleNamespace(method=method(r["method"]["name"]), mem=r["mem"], for_=r["for"], front=())
+        for r in bench["rows"]
+    ]
+    figure = bench_figure(rows, "forget by turns: all")  # type: ignore[arg-type]
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    assert ax.get_title(loc="left") == "forget by turns: all"
+    names = [text for text in ax.texts if text.get_text() in METHODS]
+    assert {text.get_text() for text in names} == METHODS.keys()
+    boxes = [Text.get_window_extent(text) for text in names]
+    inside = ax.get_window_extent()
+    points = [ax.transData.transform((one.mem, one.for_)) for one in rows]
+    for number, box in enumerate(boxes):
+        assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+        assert not any(box.overlaps(other) for other in boxes[:number])
+        assert not any(box.contains(*point) for point in points)
+    apart = [math.dist(one, other) for i, one in enumerate(points) for other in points[:i]]
+    assert min(apart) > 6  # pixels of a screen
     plt.close(figure)
 
 

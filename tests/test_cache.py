@@ -77,7 +77,9 @@ def test_a_whole_source_is_decoded_once(folder, tmp_path, decoded):
         assert getattr(first, name).fingerprint() == getattr(again, name).fingerprint()
 
 
-@pytest.mark.parametrize("what", ["content", "time", "size", "order", "preprocess", "pillow"])
+@pytest.mark.parametrize(
+    "what", ["content", "time", "size", "order", "preprocess", "pillow", "replaced"]
+)
 def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkeypatch, what):
     cache.decode(files, SIZE)
     decoded.clear()
@@ -90,6 +92,10 @@ def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkey
         preprocess = Preprocess(9)
     elif what == "preprocess":
         preprocess = Preprocess(8, "squash")
+    elif what == "replaced":  # as ``cp -p`` does: of the same size and time
+        found, raw = files[3].stat(), files[3].read_bytes()
+        files[3].write_bytes(raw)
+        os.utime(files[3], ns=(found.st_atime_ns, found.st_mtime_ns))
     elif what == "order":
         files = files[::-1]
     else:

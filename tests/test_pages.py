@@ -14,6 +14,7 @@ from adu_core import ABLATION
 from adu_core.cli import COMMANDS, main, parser
 from adu_core.data.world import DOMAINS, SEEN
 from adu_core.files import read_json
+from adu_core.measure.fronts import half_width
 from adu_core.methods import METHODS, from_dict, method
 from adu_core.runs import records, run_spec, sweep
 from adu_core.runs.grid import read_grids
@@ -213,7 +214,8 @@ def test_the_readmes_table_is_that_of_the_bench():
     assert world.keys() == pacs.keys() == METHODS.keys()
     rows = [
         f"| `{name}` | {row['mem']:.1f} | {row['for']:.1f} | {row['h']:.1f} ± "
-        f"{row['h_interval']:.1f} | {pacs[name]['h']:.1f} ± {pacs[name]['h_interval']:.1f} |"
+        f"{half_width(row['h_interval'])} | {pacs[name]['h']:.1f} ± "
+        f"{half_width(pacs[name]['h_interval'])} |"
         for name, row in world.items()
     ]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

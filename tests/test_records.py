@@ -174,7 +174,7 @@ def test_methods_without_the_setting_are_in_the_means_and_not_in_the_fronts(fold
 @pytest.mark.parametrize(
     ("change", "found", "name"),
     [
-        ({}, {"pictures_fingerprint": "q" * 16}, "pictures"),
+        ({"data": "folder:ROOT"}, {"pictures_fingerprint": "q" * 16}, "pictures"),
         ({}, {"clip_fingerprint": "d" * 16}, "clip_fingerprint"),
         ({"shots": 4}, {}, "shots"),
         ({"mix": 0.25}, {}, "mix"),
@@ -186,7 +186,7 @@ def test_methods_without_the_setting_are_in_the_means_and_not_in_the_fronts(fold
 def test_unlike_runs_are_not_pooled(
     change: dict[str, Any], found: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
-    write(tmp_path, SPEC, 80, 60)
+    write(tmp_path, replace(SPEC, data=change.get("data", "world")), 80, 60)
     write(tmp_path, replace(SPEC, seed=1, **change), 80, 60, **found)
     table = records.read_table(tmp_path)
     for pool in (records.summary, records.fronts):
@@ -195,6 +195,31 @@ def test_unlike_runs_are_not_pooled(
     with pytest.raises(ValueError, match=f"differ in {name} "):
         records.differences(table, "full")
     assert len(records.summary(table, ["method", name])) == 2
+
+
+def test_one_seed_learned_from_one_set_of_shots(tmp_path: Path) -> None:
+    own = replace(SPEC, data="folder:ROOT")
+    write(tmp_path, own, 80, 60)
+    write(tmp_path, replace(own, forget=Target(("real",))), 80, 60, shots_fingerprint="t" * 16)
+    with pytest.raises(ValueError, match="folder:ROOT learned from different shots at the same"):
+        records.summary(records.read_table(tmp_path))
+
+
+def test_a_report_has_one_sign_for_an_interval_that_is_not_there(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(3):  # one method that comes out the same in every seed
+        write(tmp_path, Spec(ZeroShot(), Target(("sketch",)), seed=seed), 99, 1)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    write(alone, SPEC, 80, 60)
+    for place, name, said in ((tmp_path, "zero-shot", "nothing random"), (alone, "full", "")):
+        assert main(["report", str(place)]) == 0
+        printed = capsys.readouterr().out
+        assert said in printed
+        assert "NaN" not in printed
+        row = next(line.split() for line in printed.splitlines() if line.split()[0] == name)
+        assert row[2:9:2] == ["–"] * 4
 
 
 def test_a_report_by_split_may_have_the_pictures_of_each(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
+from trees import tree as coloured
 
 from adu_core import FrozenCLIP, Spec, Target, world
 from adu_core.cli import main
@@ -81,6 +82,23 @@ def test_a_dry_run_needs_no_pictures(
     assert f"{name}: " in said
     assert "in all about" in said
     assert "GB of its memory" in said
+
+
+@pytest.mark.parametrize(("limit", "count"), [([], 48), (["--limit", "2"], 16)])
+def test_a_dry_run_counts_the_pictures_that_are_there(
+    limit: list[str],
+    count: int,
+    tiny_path: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of the whole dataset where no root is given, of the root where one is."""
+    root = coloured(tmp_path, ("art_painting", "cartoon", "photo", "sketch"), ("dog", "cat"), 20)
+    words = ["reproduce", "pacs", "--dry-run", "--clip", tiny_path, "--methods", "zero-shot"]
+    assert main([*words, "--root", str(root), *limit]) == 0
+    assert f", measured now), {count} test pictures:" in capsys.readouterr().out
+    assert main([*words]) == 0
+    assert ", measured now), about 2997 test pictures:" in capsys.readouterr().out
 
 
 def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

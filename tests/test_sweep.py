@@ -146,7 +146,7 @@ def test_a_record_of_another_clip_is_refused(spec: Spec, tmp_path: Path, tiny_pa
     mine = replace(spec, clip=(str(own), None))
     go([mine], tmp_path / "records")
     go([mine], tmp_path / "records")  # the same CLIP: the record is kept
-    assert main(["pretrain", "--smoke", "--seed", "1", "--out", str(own)]) == 0
+    assert main(["pretrain", "--smoke", "--seed", "1", "--out", str(own), "--force"]) == 0
     with pytest.raises(ValueError, match="was made with a CLIP whose fingerprint was"):
         go([mine], tmp_path / "records")
 
@@ -197,6 +197,38 @@ def test_an_executor_gets_the_specs_that_are_missing(spec: Spec, tmp_path: Path)
     assert all(path.exists() for path in paths)
     go(work, tmp_path, executor=cluster)
     assert len(cluster.jobs) == 2
+
+
+def test_workers_that_start_elsewhere_find_relative_places_and_keep_no_old_picture(
+    spec: Spec,
+    picture_folder: Path,
+    tiny_path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed: Any = pytest.importorskip("distributed")
+    home, away = tmp_path / "home", tmp_path / "away"
+    shutil.copytree(picture_folder, home / "pictures")
+    shutil.copytree(Path(tiny_path).parent, home / "clips")
+    away.mkdir()
+    monkeypatch.chdir(home)
+    clip = str(Path("clips") / Path(tiny_path).name)
+    near = replace(spec, method=ZeroShot(), data="folder:pictures", clip=(clip, None))
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as executor,
+    ):
+        client.run(os.chdir, str(away))
+        (path,) = go([near], Path("runs"), executor=executor)
+        for domain in ("real", "clipart", "sketch"):  # the worker remembers what it read
+            (home / "pictures" / domain / "car").rename(home / "pictures" / domain / "bus")
+        (again,) = go([near], Path("later"), executor=executor)
+    assert not list(away.iterdir())
+    assert read_json(home / path)["config"]["data"] == "folder:pictures"
+    assert read_json(home / again)["found"]["classes"] == ["bus", "house"]
 
 
 def test_a_run_that_fails_is_recorded_and_stops_no_other(spec: Spec, tmp_path: Path) -> None:
@@ -378,7 +410,8 @@ def test_what_is_not_there_is_refused_at_once(
     monkeypatch.setattr(run_spec, "_splits", draw)
     for wrong, said in (
         (["--forget", "nosuch"], "no domain 'nosuch': the domains are clipart, real, sketch"),
-        (["--forget", "real+clipart+sketch"], "cannot forget every domain"),
+        (["--forget", "real+clipart"], "cannot forget every domain"),
+        (["--cases", "real"], "say --forget, for one case, or --cases"),
         (["--set", "epochs=0"], "epochs=0: epochs must be at least 1"),
         (["--set", "prompt_tokens=100000"], "prompt_tokens must be at least 1 and at most 512"),
         (["--methods", "full", "--set", "instapg_block=6"], "instapg_block is 6"),

@@ -79,8 +79,12 @@ def test_interrupted_and_resumed_is_unbroken(
     file.unlink()
     with pytest.raises(KeyboardInterrupt):
         fit(*arguments, checkpoint=file, after_epoch=interrupt, progress=False)
-    with pytest.raises(ValueError, match=r"another run \(seed differ\)"):
+    with pytest.raises(ValueError, match=r"another run \(seed 0, now 1\): remove it"):
         fit(*arguments, seed=1, checkpoint=file, progress=False)
+    other = replace(QUICK, forget_weight=7.0, prompt_std=0.5)
+    was = rf"prompt_std {QUICK.prompt_std}, now 0.5; forget_weight {QUICK.forget_weight}, now 7.0"
+    with pytest.raises(ValueError, match=rf"another run \({was}\): remove it"):
+        fit(*arguments[:3], other, checkpoint=file, progress=False)
 
 
 KILLED = """

@@ -11,6 +11,7 @@ import pandas as pd
 from adu_core.audit.audit import SCHEMA, SCORES
 from adu_core.data.target import Target
 from adu_core.files import read_json
+from adu_core.methods.saved import MODEL, fingerprint
 
 #: What an audit's record is named in its folder.
 NAME = "audit.json"
@@ -19,7 +20,8 @@ NAME = "audit.json"
 def read_audit(path: str | Path) -> dict[str, Any]:
     """The record of one audit; a ``ValueError`` names the file and what is wrong in it.
 
-    Checked is what tables and pages of many audits read: names, target and scores.
+    Checked is what tables and pages of many audits read: names, target and scores, and that a
+    model beside the audit is the one that was audited.
     """
     record = read_json(path)
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
@@ -33,6 +35,13 @@ def read_audit(path: str | Path) -> dict[str, Any]:
     for name, score in found.items():
         if score is not None and not _percent(score):
             raise ValueError(f"{path}: scores: {name} cannot be {str(score)[:40]!r}")
+    beside = Path(path).parent
+    there = all((beside / name).exists() for name in MODEL)
+    if there and record.get("adapter", now := fingerprint(beside)) != now:
+        raise ValueError(
+            f"{path} is of another model than the one that is there now: `adu audit {beside}` "
+            "makes it anew"
+        )
     return record
 
 

@@ -69,6 +69,7 @@ def do(arguments: argparse.Namespace) -> int:
     from adu_core.audit.card import card
     from adu_core.audit.gather import Asked, check, gather, run_of
     from adu_core.files import write_json, write_text
+    from adu_core.methods.saved import fingerprint
 
     requirements = [requirement(text) for text in arguments.require]
     check_device(arguments.device)
@@ -88,9 +89,10 @@ def do(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     check(asked)
-    found = gather(asked)
+    audited, found = fingerprint(asked.folder), gather(asked)
     about = asked.as_dict() | {"stolen": found.stolen_each}
     record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))
+    record["adapter"] = audited
     write_json(folder / "audit.json", record)
     write_text(folder / "MODEL_CARD.md", card(record))
 

@@ -2,19 +2,21 @@
 
 All methods, or some, on your pictures and your CLIP: each is tuned with the same number of trials
 on validation pictures, then run on test pictures with several seeds. Prints a table and which
-method it would take, and why. Interrupted, the same command goes on where it stopped.
+method it would take, and why, or which it cannot tell apart. Interrupted, the same command goes on
+where it stopped.
 
 sel is the selectivity, Mem + For - 100: 0 for a method that harms all domains alike. For@95 is For
-where Mem is at least 95 % of zero-shot's. unmet H is H on classes that unlearning never met.
+where Mem is at least 95 % of zero-shot's. unmet H is H on classes that unlearning never met, H
+valid. H on validation pictures, which the choice goes by. numbers are those that a method learns.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from adu_core.cli import options
+from adu_core.cli.cases import add_cases, cases_from, said
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
 from adu_core.methods import METHODS
@@ -24,7 +26,7 @@ EXAMPLES = """\
 examples:
   adu bench --trials 0
   adu bench --data folder:PACS --clip clips/pacs.safetensors --forget sketch --save runs/pacs
-  adu bench --methods full,gate,door --forget real --forget sketch --seeds 3 --processes 2
+  adu bench --methods full,gate,door --cases real,sketch --seeds 3 --processes 2
 """
 
 
@@ -35,12 +37,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--methods", type=options.words, metavar="A,B,…", help="some of them (default: all)"
     )
-    command.add_argument(
-        "--forget",
-        action="append",
-        metavar="DOMAIN[+DOMAIN]",
-        help="one case each; several times for several cases, whose mean is shown (sketch)",
-    )
+    add_cases(command, "sketch")
     command.add_argument(
         "--forget-classes",
         action="append",
@@ -81,11 +78,17 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.methods import method
     from adu_core.runs.bench import bench
     from adu_core.runs.bench_table import as_dict, table
+    from adu_core.runs.grid import Grid
 
     check_device(arguments.device)
     known = source_names(arguments.data)
-    cases: list[Any] = [case.split("+") for case in arguments.forget or []] or [None]
-    targets = [options.target_from(case, arguments.forget_classes, known) for case in cases]
+    cases, classes = cases_from(arguments), arguments.forget_classes
+    targets = (
+        Grid(forget=cases, classes=classes or ()).targets(known)
+        if cases
+        else [options.target_from(None, classes, known)]
+    )
+    print(said(targets), flush=True)
     methods = [method(name, preset) for name in names]
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
@@ -99,16 +102,18 @@ def do(arguments: argparse.Namespace) -> None:
         processes=arguments.processes,
         device=arguments.device,
     )
+    seeds_said = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}"
     values = as_dict(found, template, targets, arguments.trials, seeds)
     write_json(folder / "bench.json", values)
     from adu_core.show import bench_figure, figures  # late: drawing takes seconds to import
 
-    figures.save(bench_figure.bench_figure(found.rows), folder / "bench.png")
+    title = f"{said(targets)} ({arguments.data}), {seeds_said}, test pictures"
+    figures.save(bench_figure.bench_figure(found.rows, title), folder / "bench.png")
     if arguments.json:
         write_json(arguments.json, values)
-    shown = "; ".join(str(target) for target in targets)
-    print(f"forget {shown} ({arguments.clip}, {arguments.data}, test pictures, {len(seeds)} seeds,")
-    print(f"{arguments.trials} trials a method on validation pictures), %\n")
+    print(f"{arguments.clip}, {arguments.data}, test pictures, {seeds_said},")
+    print(f"{arguments.trials} trials a method on validation pictures, %\n")
     print(table(found))
+    print("`adu methods` says what each changes of the CLIP, learns from, and how it is undone")
     print(f"\n{found.reason}")
-    print(f"saved in {folder}: bench.json, bench.png, runs, trials")
+    print(f"saved in {folder}: bench.json, bench.png, runs{', trials' * bool(arguments.trials)}")

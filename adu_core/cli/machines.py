@@ -24,7 +24,8 @@ def add_machines(command: argparse.ArgumentParser) -> None:
     dask.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="send the runs to this scheduler; its workers, of one thread each, must see DIR",
+        help="send the runs to this scheduler; its workers, of one thread each, must see DIR, "
+        "the pictures and the CLIP",
     )
 
 

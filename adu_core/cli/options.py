@@ -200,9 +200,10 @@ def target_from(
 
     ``names`` are the class names and domain names that there are.
     """
-    from adu_core.data.target import Target
+    from adu_core.data.target import Target, domains_of
 
     class_names, domain_names = names
+    domains = domains_of(domains or (), domain_names)
     if not domains and not classes:
         if "sketch" not in domain_names:
             raise ValueError(
@@ -210,7 +211,7 @@ def target_from(
                 "(only sketch is taken by default, and it is not there)"
             )
         domains = ["sketch"]
-    found = Target(tuple(domains or ()), tuple(classes or ()))
+    found = Target(tuple(domains), tuple(classes or ()))
     found.check(class_names, domain_names)
     return found
 

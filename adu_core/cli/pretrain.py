@@ -48,6 +48,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
     add("--seed", type=count(0), default=0)
     add("--device", default="cpu")
+    add("--force", action="store_true", help="replace a CLIP that is in --out")
     add("--smoke", action="store_true", help="seconds long, for tests")
 
 
@@ -56,6 +57,10 @@ def do(arguments: argparse.Namespace) -> None:
     if not arguments.out.endswith(".safetensors"):
         raise ValueError(f"--out {arguments.out}: name a file ending in .safetensors")
     options.check_writable(arguments.out, "--out")
+    if Path(arguments.out).exists() and not arguments.force:
+        raise ValueError(
+            f"--out {arguments.out} holds a CLIP: say --force to replace it, or name another file"
+        )
 
     import torch
 

@@ -26,7 +26,13 @@ examples:
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("folder", metavar="DIR")
-    command.add_argument("--by", type=options.words, default=["method"], metavar="COLUMN,…")
+    command.add_argument(
+        "--by",
+        type=options.words,
+        default=["method"],
+        metavar="COLUMN,…",
+        help="what the means are told apart by, as method,forget or shots (method)",
+    )
     command.add_argument(
         "--also",
         type=options.words,
@@ -80,10 +86,10 @@ def do(arguments: argparse.Namespace) -> None:
         save(report_figure(records.summary(found, arguments.by), arguments.by), arguments.figure)
     if arguments.fronts:
         print("\nMem-For fronts, each over the records of one method and forgotten domain:")
-        print(records.fronts(found).to_string(index=False, float_format="%.1f"))
+        print(records.fronts(found).to_string(index=False, float_format="%.1f", na_rep="–"))
     if arguments.against:
         from adu_core.runs.associations import associations
 
         print("\nSpearman's rho over runs, within each forgotten domain, with 95 % intervals:")
         measured = associations(found, arguments.against)
-        print(measured.to_string(index=False, float_format="%.2f"))
+        print(measured.to_string(index=False, float_format="%.2f", na_rep="–"))

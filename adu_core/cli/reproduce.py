@@ -88,7 +88,7 @@ def _counts(text: str) -> tuple[int, ...]:
 def do(arguments: argparse.Namespace) -> None:
     """Plan; say what it costs, or run what is missing and write the tables."""
     from adu_core.data.grammar import joined
-    from adu_core.data.sources import source_names
+    from adu_core.data.sources import count_pictures, source_names
     from adu_core.runs.protocol import METHODS, plan
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
 
@@ -114,7 +114,13 @@ def do(arguments: argparse.Namespace) -> None:
         counts=arguments.counts,
     )
     if arguments.dry_run:
-        print(_forecast(arguments, work, names, protocol.pictures))
+        cells = len(names[0]) * len(names[1])
+        measured = (
+            count_pictures(data, arguments.limit)
+            if arguments.root
+            else min(round(0.3 * protocol.pictures), (arguments.limit or 10**9) * cells)
+        )
+        print(_forecast(arguments, work, names, measured))
         return
     _run(arguments, work, methods)
 
@@ -136,7 +142,7 @@ def _grid(arguments: argparse.Namespace, methods: list[str], data: str) -> Grid:
 
 
 def _forecast(
-    arguments: argparse.Namespace, work: list[Spec], names: tuple[object, ...], pictures: int
+    arguments: argparse.Namespace, work: list[Spec], names: tuple[object, ...], measured: int
 ) -> str:
     """Runs, hours and memory, by the rate of a plain product on this device now."""
     import torch
@@ -153,10 +159,6 @@ def _forecast(
         clip = load_clip(name, weights if known else None)
     class_names, domain_names = names
     speed = rate(arguments.device, torch.float32)
-    measured = round(0.3 * pictures)
-    if arguments.limit:
-        cells = len(class_names) * len(domain_names)  # type: ignore[arg-type]
-        measured = min(measured, arguments.limit * cells)
     lines = []
     for method in dict.fromkeys(spec.method.name for spec in work):
         some = [spec for spec in work if spec.method.name == method]
@@ -172,9 +174,10 @@ def _forecast(
         lines.append((method, cost))
     total = sum(cost.seconds for _, cost in lines)
     most = max(cost.gigabytes for _, cost in lines)
+    about = "" if arguments.root else "about "
     text = [
         f"{arguments.protocol}: {len(work)} runs on {arguments.device} "
-        f"({speed / 1e12:.2f} TFLOP/s in float32, measured now), about {measured} test pictures:",
+        f"({speed / 1e12:.2f} TFLOP/s in float32, measured now), {about}{measured} test pictures:",
         *(
             f"  {method:<10} {cost.runs:>5} runs  {said_time(cost.seconds):>9}"
             for method, cost in lines

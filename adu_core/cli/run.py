@@ -14,12 +14,17 @@ mean; all in percent, all better when higher.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
 from adu_core.methods import METHODS
+
+if TYPE_CHECKING:
+    from adu_core.runs.spec import Spec
 
 SUMMARY = "forget a domain; print before and after"
 EXAMPLES = """\
@@ -40,7 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--forget",
         action="append",
         metavar="DOMAIN",
-        help="a domain to forget; may be given several times (default: sketch)",
+        help="a domain to forget; several times for several at once (default: sketch)",
     )
     command.add_argument(
         "--forget-classes",
@@ -65,15 +70,20 @@ def add(command: argparse.ArgumentParser) -> None:
         "--tune", action="store_true", help="choose the settings first, on validation pictures"
     )
     command.add_argument(
-        "--trials", type=options.count(1), default=8, help="how many settings --tune tries (8)"
+        "--trials", type=options.count(1), help="how many settings --tune tries (8)"
     )
     command.add_argument("--save", metavar="DIR", help="keep model, record, history and a figure")
+    command.add_argument(
+        "--force", action="store_true", help="replace a finished run that is in --save or --json"
+    )
     command.add_argument("--json", metavar="FILE", help="write the record, for programs to read")
 
 
 def do(arguments: argparse.Namespace) -> None:
     """Check everything, run, print, keep."""
     folder = Path(arguments.save) if arguments.save else None
+    if arguments.trials and not arguments.tune:
+        raise ValueError(f"--trials {arguments.trials} goes with --tune: say both, or neither")
     if arguments.json:
         options.check_writable(arguments.json, "--json")
     if folder:
@@ -83,33 +93,58 @@ def do(arguments: argparse.Namespace) -> None:
 
     from adu_core.data.sources import source_names
     from adu_core.files import write_json
-    from adu_core.methods.saved import save_model
+    from adu_core.methods.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
     from adu_core.runs.record_table import said, table
-    from adu_core.runs.run_spec import check, run
+    from adu_core.runs.run_spec import check, read_anew, run
 
+    if folder and not arguments.force:
+        refuse_finished(folder)
     check_device(arguments.device)
     names = source_names(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
     more = {"seed": arguments.seed, "on": arguments.on}
     spec = options.spec_from(arguments, method, target, **more)
+    if arguments.json and not arguments.force:
+        _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
+    read_anew(spec.data)
     check([spec], arguments.device)
+    trials: list[str] = []
     if arguments.tune:
-        from adu_core.runs.tune import tune
+        from adu_core.runs.tune import trial_specs, tune
 
-        kept = folder / "trials" if folder else None
-        spec = tune(spec, arguments.trials, folder=kept, device=arguments.device).best
+        kept, count = folder / TRIALS if folder else None, arguments.trials or 8
+        trials = [f"{trial.name}.json" for trial in trial_specs(spec, count)]
+        spec = tune(spec, count, folder=kept, device=arguments.device).best
         print(f"chosen on validation pictures: {said(spec.method)}\n")
-    checkpoint = folder / "training.safetensors" if folder else None
+    checkpoint = folder / CHECKPOINT if folder else None
     done = run(spec, arguments.device, checkpoint=checkpoint)
     print(table(done.record))
     if arguments.json:
         write_json(arguments.json, done.record)
     if folder:
-        write_json(folder / "record.json", done.record)
-        write_json(folder / "history.json", done.history)
+        make_way(folder, trials)
         save_model(done.model, folder)
+        write_json(folder / "history.json", done.history)
         from adu_core.show import figures  # late: drawing takes seconds to import
 
         figures.save(figures.before_after(done), folder / "before_after.png")
-        (folder / "training.safetensors").unlink(missing_ok=True)
+        write_json(folder / "record.json", done.record)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         print(f"saved in {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+
+
+def _refuse_other(path: Path, spec: Spec, *, tuned: bool) -> None:
+    """Raise ``ValueError`` if a file holds the record of a run that was asked for otherwise."""
+    from adu_core.runs.record import read_record
+    from adu_core.runs.spec import Spec
+
+    try:
+        there = Spec.from_dict(read_record(path)["config"], path)
+    except (OSError, ValueError):
+        return  # not there, or no record: a file like any other
+    alike = tuned and there.method.name == spec.method.name
+    if spec not in (there, replace(there, method=spec.method) if alike else there):
+        raise ValueError(
+            f"--json {path} holds another run ({there.method.name}: forget {there.forget}, seed "
+            f"{there.seed}): say --force to replace it, or name another file"
+        )

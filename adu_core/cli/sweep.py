@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
+from adu_core.cli.cases import add_cases, cases_from, said
 from adu_core.cli.machines import add_machines, executor_from
 from adu_core.clip.named import clip_from
 from adu_core.device import check_device
@@ -25,7 +26,7 @@ EXAMPLES = """\
 examples:
   adu sweep runs/ablation --seeds 3 --processes 4
   adu sweep runs/fronts --set forget_weight=0.3,1,3 --set epochs=12
-  adu sweep runs/pairs --forget sketch+clipart --forget real+painting
+  adu sweep runs/pairs --cases sketch+clipart,real+painting
   adu sweep runs/strength --grid strength.yml --dry-run
   adu sweep runs/all --slurm gpu --device cuda --minutes 60
   adu sweep runs/all --dask tcp://scheduler:8786
@@ -51,13 +52,9 @@ def add(command: argparse.ArgumentParser) -> None:
         type=options.words,
         default=["baseline", "instapg", "ddl", "full"],
         metavar="A,B,…",
+        help="which, by name (baseline,instapg,ddl,full)",
     )
-    command.add_argument(
-        "--forget",
-        action="append",
-        metavar="DOMAIN[+DOMAIN]",
-        help="one case each; several times for several cases (default: every domain by itself)",
-    )
+    add_cases(command, "each")
     count = options.count
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
     command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
@@ -79,6 +76,8 @@ def do(arguments: argparse.Namespace) -> None:
         check_device(arguments.device)
     work = [spec for grid in grids for spec in grid.specs(source_names(grid.data))]
     work = list(dict.fromkeys(work))
+    if arguments.forget or arguments.cases:
+        print(said(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
     if arguments.dry_run:
         print(forecast(work, arguments.folder, arguments.processes))
         return
@@ -125,7 +124,7 @@ def _grids(arguments: argparse.Namespace) -> list[Grid]:
             methods=names,
             set={key: text.split(",") for key, text in arguments.set},
             preset=arguments.preset,
-            forget=arguments.forget or ("each",),
+            forget=cases_from(arguments) or ("each",),
             seeds=range(first, first + arguments.seeds),
             data=arguments.data,
             clip=clip,
@@ -149,6 +148,7 @@ _SAID: dict[str, Any] = {
     "on": "test",
     "methods": ["baseline", "instapg", "ddl", "full"],
     "forget": None,
+    "cases": None,
     "seeds": 3,
     "first_seed": 0,
 }

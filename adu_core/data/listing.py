@@ -121,14 +121,18 @@ def refuse_gaps(listing: Listing) -> None:
 
 
 def stamp(item: Item) -> str:
-    """What changes when the picture does: of a file its path, size and time."""
+    """What changes when the picture does: of a file its path, size and times, and which it is.
+
+    Folders that change names keep the times of the files in them, and so does ``cp -p``.
+    """
     if isinstance(item, Row):
         return f"{item.table.stamp}|{item.number}"
     try:
         found = item.stat()
     except OSError:
         return f"{os.path.abspath(item)}|missing"  # noqa: PTH100 - resolve() asks for every folder
-    return f"{os.path.abspath(item)}|{found.st_size}|{found.st_mtime_ns}"  # noqa: PTH100
+    times = f"{found.st_mtime_ns}|{found.st_ctime_ns}"
+    return f"{os.path.abspath(item)}|{found.st_size}|{times}|{found.st_ino}"  # noqa: PTH100
 
 
 def opened(item: Item) -> Path | BytesIO:

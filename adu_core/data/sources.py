@@ -23,6 +23,7 @@ __all__ = [
     "TRAIN",
     "VALIDATION",
     "Splits",
+    "count_pictures",
     "find_pictures",
     "load_held_out",
     "load_pictures",
@@ -143,6 +144,11 @@ def load_pictures(
         count = _at_most(WORLD_VALIDATION if which == "validation" else WORLD_TEST, limit)
         return world(which, count, classes=SEEN, mix=mix, size=_side(size))
     return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
+
+
+def count_pictures(source: str, limit: int | None = None) -> int:
+    """How many pictures there are to report on, of any source but the world; none is opened."""
+    return len(choose(find_pictures(parse(source)), TEST, CUTS, limit, 0).items)
 
 
 def load_held_out(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -104,3 +104,9 @@ def target(forget: Target | Sequence[str]) -> Target:
     if isinstance(forget, str):
         raise TypeError(f"give the domains to forget as a list, [{forget!r}]")
     return forget if isinstance(forget, Target) else Target(tuple(forget))
+
+
+def domains_of(texts: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Domains that are forgotten at once; ``A+B`` names two of them, unless one is called so."""
+    parts = ([text] if readable(text) in known else text.split("+") for text in texts)
+    return [name for part in parts for name in part]

@@ -18,6 +18,20 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean, float(student.ppf(0.975, len(values) - 1)) * spread
 
 
+def half_width(half: float, digits: int = 1) -> str:
+    """The half-width of an interval as text; – if there is none: one value, or all the same.
+
+    What comes out the same in every seed has no interval over seeds, which is not certainty.
+    """
+    return f"{half:.{digits}f}" if half > 1e-9 else "–"
+
+
+def with_interval(mean: float, half: float, digits: int = 1) -> str:
+    """A mean and its interval as text."""
+    said = f"{mean:.{digits}f}" if mean == mean else "–"
+    return f"{said} ± {shown}" if (shown := half_width(half, digits)) != "–" else said
+
+
 def hypervolume(points: Sequence[tuple[float, float]]) -> float:
     """Area under the front of (Mem, For) points in percent, as a share of the whole, 0 to 100.
 

@@ -18,7 +18,7 @@ from adu_core.clip.frozen import FrozenCLIP
 from adu_core.files import plain, read_tensors, write_tensors
 from adu_core.methods.base import Method, Task
 from adu_core.methods.coop import Context, check_room
-from adu_core.settings import setting
+from adu_core.settings import differences, setting
 from adu_core.train import losses
 from adu_core.train.loop import Loop
 from adu_core.train.views import encode_views, validated
@@ -234,7 +234,10 @@ def _read(path: str | Path | None, about: Mapping[str, Any]) -> list[Tensor]:
         return []
     tensors, stored = read_tensors(path)
     if stored.get("run") != plain(about) or "losses" not in tensors:
+        known = stored.get("run")
+        said = "; ".join(differences(known if isinstance(known, dict) else {}, plain(about)))
         raise ValueError(
-            f"{path} belongs to another run: remove it to start anew, or give another file"
+            f"{path} belongs to another run ({said or 'it holds no losses'}): remove it to start "
+            "anew, or give another file"
         )
     return list(tensors["losses"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +15,17 @@ from adu_core.methods import from_dict
 from adu_core.methods.base import Method, Model, Task
 
 SCHEMA = 2
+#: The files of a model.
+MODEL = ("adapter.safetensors", "adapter.json")
+#: What `adu run --save` and `adu audit` write into a folder; the record last, when all is there.
+FILES = (
+    "record.json", *MODEL, "history.json", "before_after.png", "MODEL_CARD.md", "audit.json",
+    "audit.png",
+)  # fmt: skip
+#: What an interrupted run goes on from.
+CHECKPOINT = "training.safetensors"
+#: The folder of a search's records, and how these are called.
+TRIALS, TRIAL = "trials", re.compile(r".+-seed\d+-[0-9a-f]{8}(\.failed)?\.json")
 
 
 class About(NamedTuple):
@@ -40,6 +53,44 @@ def save_model(model: Model, folder: str | Path) -> None:
     }
     write_tensors(Path(folder) / "adapter.safetensors", model.state_dict())
     write_json(Path(folder) / "adapter.json", about)
+
+
+def refuse_finished(folder: Path) -> None:
+    """Raise ``ValueError`` if a finished run is in ``folder``; one that was interrupted goes on."""
+    record = (folder / "record.json").exists()
+    if not record and (not (folder / "adapter.json").exists() or (folder / CHECKPOINT).exists()):
+        return
+    try:
+        about = read_about(folder)
+        what = f"a finished run ({about.method.name}: forget {about.forget})"
+    except (OSError, ValueError):
+        what = "a finished run"
+    audit = " and its audit" if (folder / "audit.json").exists() else ""
+    raise ValueError(
+        f"--save {folder} holds {what}{audit}: say --force to replace it, or name another folder"
+    )
+
+
+def make_way(folder: Path, trials: Collection[str] = ()) -> None:
+    """Remove from ``folder`` what another run and its audit left, and nothing that is not theirs.
+
+    trials: the names of those records of a search that stay
+    """
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    for path in (folder / TRIALS).glob("*.json"):
+        if TRIAL.fullmatch(path.name) and path.name not in trials:
+            path.unlink()
+    if (folder / TRIALS).is_dir() and not any((folder / TRIALS).iterdir()):
+        (folder / TRIALS).rmdir()
+
+
+def fingerprint(folder: str | Path) -> str:
+    """Sixteen hexadecimal digits of the two files of a model: another model, other digits."""
+    digest = hashlib.sha256()
+    for name in MODEL:
+        digest.update((Path(folder) / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def load_model(

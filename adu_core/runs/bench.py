@@ -12,6 +12,8 @@ import pandas as pd
 from adu_core.data.target import Target
 from adu_core.measure.fronts import confidence_interval
 from adu_core.methods.base import Method
+from adu_core.runs.alike import refuse_unlike
+from adu_core.runs.choice import Row, choose
 from adu_core.runs.record import Record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
@@ -22,40 +24,12 @@ KEEP = 0.95
 
 
 @dataclass(frozen=True)
-class Row:
-    """One method on the bench: means over targets and seeds, percentages unless said otherwise.
-
-    interval:     half-width of H's 95 % interval over seeds; NaN for one seed
-    validation_h: H on validation pictures, which the choice goes by
-    for_at_keep:  For of the settings that, on validation, forget most among those with a Mem of
-                  at least ``KEEP`` of zero-shot's; NaN if none of the trials had
-    h_held_out:   H on classes that unlearning never met; NaN where there are none
-    fit_seconds:  of learning alone; ``memory_mb`` the peak of the whole run
-    front:        (Mem, For) of all trials on validation pictures
-    """
-
-    method: Method
-    mem: float
-    for_: float
-    h: float
-    interval: float
-    selectivity: float
-    validation_h: float
-    for_at_keep: float
-    h_held_out: float
-    fit_seconds: float
-    learned_numbers: int
-    memory_mb: float
-    front: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
 class Bench:
-    """A finished bench: its rows, best first, what was left out and why, and the pick."""
+    """A finished bench: its rows, best first, what was left out and why, and the pick, if any."""
 
     rows: list[Row]
     left_out: dict[str, str]
-    pick: Row
+    pick: Row | None
     reason: str
 
 
@@ -82,6 +56,8 @@ def bench(
     Raises ``ValueError`` if none is left.
     """
     folder = Path(folder)
+    for part in ("trials", "runs"):
+        refuse_unlike(folder / part, [template])
     left_out: dict[str, str] = {}
     able: list[Method] = []
     for method in methods:
@@ -213,7 +189,9 @@ def _row(
         ]
     ).astype(float)
     means = table.mean()
-    _, interval = confidence_interval(table.groupby("seed")["h"].mean().tolist())
+    seeds = table.groupby("seed")[["h", "validation_h"]].mean()
+    _, interval = confidence_interval(seeds["h"].tolist())
+    _, validation_interval = confidence_interval(seeds["validation_h"].tolist())
     if careful:
         at_keep = sum(record["after"]["metrics"]["for"] for record in careful) / len(careful)
     elif not trials and means["validation_mem"] >= means["keep"]:
@@ -234,27 +212,5 @@ def _row(
         int(means["learned_numbers"]),
         means["memory_mb"],
         tuple((trial.metrics["mem"], trial.metrics["for"]) for trial in trials),
+        validation_interval,
     )
-
-
-def choose(rows: Sequence[Row]) -> tuple[Row, str]:
-    """The method with the highest H on validation pictures, and why, in one sentence."""
-    order = sorted(rows, key=lambda row: -row.validation_h)
-    first = order[0]
-    why = (
-        f"For these pictures: {first.method.name}, whose H on validation pictures is "
-        f"{first.validation_h:.1f}"
-    )
-    if len(order) > 1:
-        second = order[1]
-        why += (
-            f", {first.validation_h - second.validation_h:.1f} above that of "
-            f"{second.method.name}, the next"
-        )
-    spread = f" ± {first.interval:.1f}" if math.isfinite(first.interval) else ""
-    why += (
-        f" (on test pictures {first.h:.1f}{spread}: Mem {first.mem:.1f}, For {first.for_:.1f}); "
-        f"it changes {first.method.changes}, takes {first.fit_seconds:.1f} s to fit, and is undone "
-        f"so: {first.method.undo}."
-    )
-    return first, why

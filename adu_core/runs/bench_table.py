@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adu_core.data.target import Target
+from adu_core.measure.fronts import half_width
 from adu_core.runs.bench import KEEP, Bench
 from adu_core.runs.spec import Spec
 
@@ -14,35 +15,40 @@ SCHEMA = 1
 
 
 def table(found: Bench) -> str:
-    """The bench as `adu bench` prints it, and what was left out."""
-    head = (
-        f"{'method':<11}{'Mem':>6}{'For':>6}{'H':>6}{'±':>6}{'sel':>6}{'For@95':>8}"
-        f"{'unmet H':>9}{'fit s':>7}{'numbers':>9}{'MB':>6}  {'changes':<9} "
-        f"{'learns from':<24} undone"
-    )
-    lines = [head]
-    for row in found.rows:
-        numbers = [
-            _cell(row.mem, 6),
-            _cell(row.for_, 6),
-            _cell(row.h, 6),
-            _cell(row.interval, 6),
-            _cell(row.selectivity, 6),
-            _cell(row.for_at_keep, 8),
-            _cell(row.h_held_out, 9),
-            _cell(row.fit_seconds, 7),
-        ]
-        memory = f"{row.memory_mb:>6.0f}" if row.memory_mb == row.memory_mb else f"{'–':>6}"
-        lines.append(
-            f"{row.method.name:<11}{''.join(numbers)}{row.learned_numbers:>9}{memory}  "
-            f"{row.method.changes:<9} {row.method.needs:<24} {row.method.undo}"
-        )
+    """The bench as `adu bench` prints it, and what was left out; no column is empty."""
+    rows = found.rows
+    columns: dict[str, list[str]] = {
+        "Mem": [_cell(row.mem) for row in rows],
+        "For": [_cell(row.for_) for row in rows],
+        "H": [_cell(row.h) for row in rows],
+        "±": [half_width(row.interval) for row in rows],
+        "sel": [_cell(row.selectivity) for row in rows],
+        "H valid.": [_cell(row.validation_h) for row in rows],
+        f"For@{100 * KEEP:.0f}": [_cell(row.for_at_keep) for row in rows],
+        "unmet H": [_cell(row.h_held_out) for row in rows],
+        "fit s": [_cell(row.fit_seconds) for row in rows],
+        "numbers": [str(row.learned_numbers) for row in rows],
+        "MB": [_cell(row.memory_mb, 0) for row in rows],
+    }
+    same = [row.method.name for row in rows if abs(row.interval) < 1e-9]
+    shown = {
+        head: cells
+        for head, cells in columns.items()
+        if set(cells) != {"–"} or (head == "±" and same)
+    }
+    wide = {head: max(map(len, [head, *cells])) + 2 for head, cells in shown.items()}
+    lines = [f"{'method':<10}" + "".join(f"{head:>{wide[head]}}" for head in shown)]
+    for number, row in enumerate(rows):
+        cells = (f"{cells[number]:>{wide[head]}}" for head, cells in shown.items())
+        lines.append(f"{row.method.name:<10}" + "".join(cells))
+    if same:
+        lines.append(f"± –: nothing random, the same in every seed: {', '.join(same)}")
     lines += [f"left out: {name} ({why})" for name, why in found.left_out.items()]
     return "\n".join(lines)
 
 
-def _cell(value: float, width: int) -> str:
-    return f"{value:>{width}.1f}" if math.isfinite(value) else f"{'–':>{width}}"
+def _cell(value: float, digits: int = 1) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
 def as_dict(
@@ -66,6 +72,7 @@ def as_dict(
                 "h_interval": row.interval,
                 "selectivity": row.selectivity,
                 "validation_h": row.validation_h,
+                "validation_h_interval": row.validation_interval,
                 f"for_at_mem_{100 * KEEP:.0f}": row.for_at_keep,
                 "h_held_out": row.h_held_out,
                 "fit_seconds": row.fit_seconds,
@@ -79,6 +86,6 @@ def as_dict(
             for row in found.rows
         ],
         "left_out": found.left_out,
-        "pick": found.pick.method.name,
+        "pick": found.pick.method.name if found.pick else None,
         "reason": found.reason,
     }

@@ -11,7 +11,7 @@ from typing import Any, cast
 import yaml
 
 from adu_core.clip.named import clip_from
-from adu_core.data.target import Target
+from adu_core.data.target import Target, domains_of
 from adu_core.methods import METHODS, Preset, method
 from adu_core.methods.base import Method
 from adu_core.runs.spec import Spec
@@ -114,7 +114,7 @@ class Grid:
                 for case in (
                     [(name,) for name in domain_names]
                     if said == "each"
-                    else [tuple(said.split("+"))]
+                    else [tuple(domains_of([said], domain_names))]
                 )
             ]
         found = [Target(case, tuple(self.classes)) for case in cases]

@@ -21,6 +21,7 @@ from adu_core.data.dataset import DomainDataset, batch_indices
 from adu_core.files import read_tensors, write_json, write_tensors
 from adu_core.measure.accuracy import accuracies
 from adu_core.provenance import provenance
+from adu_core.settings import differences
 from adu_core.train.augment import random_crop_and_flip
 
 BATCH_SIZE = 128
@@ -184,8 +185,13 @@ def _resume(
     if not path.exists():
         return []
     tensors, about = read_tensors(path)
-    if about.get("run") != run:
-        raise ValueError(f"{path} belongs to another pretraining: remove it to start anew")
+    known = about.get("run")
+    if known != run:
+        differing = differences(known if isinstance(known, dict) else {}, run)
+        raise ValueError(
+            f"{path} belongs to another pretraining ({'; '.join(differing)}): remove it to start "
+            "anew"
+        )
     model.load_state_dict(
         {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     )

@@ -86,6 +86,7 @@ _FOUND: dict[str, type] = {
     "clip_fingerprint": str,
     "pictures_fingerprint": str,
     "shots_fingerprint": str,
+    "validation_fingerprint": str,
     "learned_numbers": int,
     "fit_seconds": float,
 }

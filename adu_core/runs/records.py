@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from adu_core.measure.accuracy import perfect_gate_h
-from adu_core.measure.fronts import confidence_interval, for_at_mem, hypervolume
+from adu_core.measure.fronts import confidence_interval, for_at_mem, half_width, hypervolume
 from adu_core.runs.record import RESULTS, Record, read_record
 from adu_core.runs.spec import Spec
 
@@ -27,13 +27,14 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
 
     Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with
     its weights, where it has a choice), clip_fingerprint, on, mix, shots, limit, labels (what was
-    told of the shots' domains), pictures (the fingerprint of those measured), every setting of
-    the methods (epochs, forget_weight, …), mem, for, h and selectivity after unlearning and, as
-    mem_before …, before it, as mem_held_out …, on held-out classes, as mem_validation …, on
-    validation pictures, of_perfect (H in percent of what a gate that never errs would reach, where
-    whole domains are forgotten), accuracy of each domain after as ``accuracy.<domain>``,
-    learned_numbers, fit_seconds, seconds, peak_memory_mb, and the entanglement measures with
-    ``.before`` and ``.after``. ``attrs["settings"]`` are the names of the methods' settings.
+    told of the shots' domains), pictures (the fingerprint of those measured), shots_fingerprint,
+    every setting of the methods (epochs, forget_weight, …), mem, for, h and selectivity after
+    unlearning and, as mem_before …, before it, as mem_held_out …, on held-out classes, as
+    mem_validation …, on validation pictures, of_perfect (H in percent of what a gate that never
+    errs would reach, where whole domains are forgotten), accuracy of each domain after as
+    ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
+    entanglement measures with ``.before`` and ``.after``. ``attrs["settings"]`` are the names of
+    the methods' settings.
     """
     if isinstance(paths, str | Path):
         root = Path(paths)
@@ -71,6 +72,7 @@ def _row(record: Record) -> dict[str, Any]:
         **{key: config[key] for key in ("seed", "data", "on", "mix", "shots", "limit")},
         "labels": config.get("labels", "true"),
         "pictures": found.get("pictures_fingerprint"),
+        "shots_fingerprint": found.get("shots_fingerprint"),
         **{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()},
         **record["after"]["metrics"],
         **{f"{key}_before": value for key, value in record["before"]["metrics"].items()},
@@ -144,9 +146,18 @@ _ALIKE = ("pictures", "clip", "clip_fingerprint", "shots", "mix", "labels", "on"
 
 def _check_alike(table: pd.DataFrame, keys: list[str]) -> None:
     """Raise ``ValueError`` if runs on unlike pictures or CLIPs would be pooled in one mean."""
-    told_apart = [key for key in keys if key in (*_ALIKE, "data", "limit")]
+    told_apart = [key for key in keys if key in (*_ALIKE, "data", "limit", "shots_fingerprint")]
+    # The drawn world is named by its name: another kind of processor draws another last bit.
+    table = table.assign(pictures=table["pictures"].mask(table["data"] == "world", "world"))
     groups = table.groupby(told_apart, dropna=False) if told_apart else [((), table)]
     for _, group in groups:
+        read = group[group["data"] != "world"]
+        learned = read.groupby(["data", "clip", "shots", "seed"])["shots_fingerprint"].nunique()
+        if (learned > 1).any():
+            raise ValueError(
+                f"these records of {learned.idxmax()[0]} learned from different shots at the same "
+                "seed: its pictures were changed between them; name a folder of like ones"
+            )
         for name in _ALIKE:
             values = group[name].dropna().unique().tolist() if name in group else []
             if len(values) > 1:
@@ -214,13 +225,22 @@ def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -
             raise ValueError(f"--also {name}: this column holds no numbers to take the mean of")
     means = summary(found, by, also).sort_values(by, kind="stable")
     numbers = [name for name in by if is_numeric_dtype(means[name]) and means[name].dtype != bool]
-    whole = dict.fromkeys(numbers, "{:g}".format)
-    print(means.to_string(index=False, float_format="%.1f", formatters=whole))
+    formats = dict.fromkeys(numbers, "{:g}".format) | dict.fromkeys(
+        [name for name in means if name.endswith(" ±")], half_width
+    )
+    print(_text(means, formats))
+    if (means["h ±"].abs() < 1e-9).any():
+        print("±  –: nothing random, the same in every seed")
     for values, names in _pooled_settings(found, by):
         print(f"{', '.join(map(str, values))}: a mean over runs that differ in {', '.join(names)}")
     if by == ["method"] and "baseline" in set(found["method"]) and found["method"].nunique() > 1:
         print("\nH above the baseline's, paired by seed and domain:")
-        print(differences(found).to_string(index=False, float_format="%.1f"))
+        print(_text(differences(found), {"±": half_width}))
+
+
+def _text(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]]) -> str:
+    """A table for a terminal; – for what there is not."""
+    return str(table.to_string(index=False, float_format="%.1f", formatters=formats, na_rep="–"))
 
 
 def _pooled_settings(found: pd.DataFrame, by: list[str]) -> list[tuple[Any, list[str]]]:

@@ -153,5 +153,6 @@ def unlearn(
     if "validation" in spec.measure:
         chosen = splits.validation
         record["validation"] = result_of(predictions(model, chosen), chosen, asked)["metrics"]
+        record["found"]["validation_fingerprint"] = chosen.fingerprint()
     record["provenance"] = provenance(clip.device, started)
     return Run(record, clip, model, run.history, pictures, features_before, features_after)

@@ -129,6 +129,39 @@ def _pictures(
     return load_pictures(source, which, size=size, mix=mix, limit=limit)
 
 
+_KEPT = (_before, _names, _shots, _held_out, _pictures)
+
+
+def read_anew(*sources: str) -> None:
+    """Keep nothing that was read of them before: files may have changed. The drawn world cannot."""
+    if any(source != "world" for source in sources):
+        for kept in _KEPT:
+            kept.cache_clear()
+
+
+def fingerprints(spec: Spec, known: dict[Any, str | None]) -> dict[str, str | None]:
+    """What a record of ``spec`` made now would say of its pictures; ``known`` spares reading twice.
+
+    None stands for pictures that cannot be had: too few of a class, say.
+    """
+    size = clip_of(spec.clip).preprocess
+    parts: dict[str, tuple[Any, ...]] = {"pictures": (spec.on, spec.limit)}
+    if "validation" in spec.measure:
+        parts["validation"] = ("validation", spec.limit)
+    parts["shots"] = (spec.shots, spec.seed)
+    for name, (first, second) in parts.items():
+        if (key := (spec.data, size, first, second)) not in known:
+            try:
+                known[key] = (
+                    _shots(spec.data, size=size, shots=first, seed=second, mix=spec.mix)
+                    if name == "shots"
+                    else _pictures(spec.data, first, size, spec.mix, second)
+                ).fingerprint()
+            except ValueError:
+                known[key] = None
+    return {name: known[spec.data, size, *part] for name, part in parts.items()}
+
+
 def _splits(spec: Spec, size: Preprocess) -> Splits:
     """The pictures of a run; a split that it does not measure is left empty, not read."""
     data, mix = spec.data, spec.mix

@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     BrokenExecutor,
@@ -21,9 +22,10 @@ from typing import Any
 import torch
 
 from adu_core.files import write_json
+from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.board import Board
 from adu_core.runs.record import read_record
-from adu_core.runs.run_spec import clip_of, run_spec
+from adu_core.runs.run_spec import read_anew, run_spec
 from adu_core.runs.spec import Spec
 
 
@@ -40,15 +42,17 @@ def sweep(
 ) -> list[Path]:
     """Run the specs and write ``folder/<spec.name>.json`` for each; the paths, in order.
 
-    A record that is there already is kept if it is of the same spec, CLIP and all, so an
-    interrupted sweep goes on where it stopped; one that is not is a ``ValueError``. ``processes``
-    share the cores; an ``executor``, of submitit or Dask, takes the runs to a cluster instead,
-    whose machines must see ``folder``.
+    A record that is there already is kept if it is of the same spec, so an interrupted sweep goes
+    on where it stopped; a record of other pictures, shots or another CLIP than there are now is a
+    ``ValueError``. ``processes`` share the cores; an ``executor``, of submitit or Dask, takes the
+    runs to a cluster instead, whose machines must see ``folder`` and the pictures; places that are
+    not absolute are told from this process's folder.
 
     A run that fails stops no other. Its error is kept in ``folder/<spec.name>.failed.json`` until
     a later sweep succeeds with it, and is entered in ``failed``; without such a place there is a
     ``ValueError`` when all others are done.
     """
+    refuse_unlike(folder, work)
     paths = {spec: Path(folder) / f"{spec.name}.json" for spec in work}
     missing = [spec for spec, path in paths.items() if not _is_there(spec, path)]
     noted: dict[Spec, str] = {} if failed is None else failed
@@ -84,16 +88,34 @@ def _run_all(
             yield spec, _error(functools.partial(run_spec, spec, paths[spec], device))
         return
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    do = functools.partial(_run_far, Path.cwd(), uuid.uuid4().hex) if executor else run_spec
     pool = executor or ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_start, initargs=(threads,)
     )
     try:
-        futures = {pool.submit(run_spec, spec, paths[spec], device): spec for spec in work}
+        futures = {pool.submit(do, spec, paths[spec], device): spec for spec in work}
         for future in finished(futures):
             yield futures[future], _error(future.result)
     finally:
         if executor is None:
             pool.shutdown(cancel_futures=True)
+
+
+def _run_far(home: Path, sweep: str, spec: Spec, path: Path, device: str) -> None:
+    """A run on a cluster's machine, whose process starts in a folder of its own and may stay.
+
+    It moves to ``home``, the folder of whoever sent the run, where that is seen, so that relative
+    places mean the same; and it keeps no picture from one ``sweep`` to the next.
+    """
+    if home.is_dir():
+        os.chdir(home)
+    _begin(sweep, spec.data)
+    run_spec(spec, home / path, device)
+
+
+@functools.lru_cache(maxsize=1)
+def _begin(sweep: str, source: str) -> None:  # noqa: ARG001
+    read_anew(source)
 
 
 def _error(work: Callable[[], object]) -> str | None:
@@ -122,18 +144,11 @@ def finished(futures: Iterable[Any], every: float = 0.5) -> Iterator[Any]:
 
 
 def _is_there(spec: Spec, path: Path) -> bool:
-    """Whether the record of this very spec is at ``path``, made with the CLIP that is there now."""
+    """Whether the record of this very spec is at ``path``."""
     if not path.exists():
         return False
-    record = read_record(path)
-    if record["spec"] != spec.hash:
+    if read_record(path)["spec"] != spec.hash:
         raise ValueError(f"{path} is of another spec: remove it, or give another folder")
-    stored, now = record["found"]["clip_fingerprint"], clip_of(spec.clip).fingerprint
-    if stored != now:
-        raise ValueError(
-            f"{path} was made with a CLIP whose fingerprint was {stored}; {spec.clip[0]} now has "
-            f"{now}: remove the record, or give another folder"
-        )
     return True
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from itertools import product
 from typing import Protocol
 
 import matplotlib as mpl
@@ -10,8 +12,14 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 
 MARKERS = "osD^vPX*<>hpd8H"
+#: Where a name may stand from its point: so far, in points, in these directions.
+FAR = (8, 13, 20, 30, 42, 56, 72, 90)
+AROUND = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1.4), (0, -1.4))
+_BARE = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
 class Named(Protocol):
@@ -47,45 +55,98 @@ class Point(Protocol):
         ...
 
 
-def bench_figure(rows: Sequence[Point]) -> Figure:
-    """Each method a point, its trials on validation pictures a thin front behind it."""
+def bench_figure(rows: Sequence[Point], title: str) -> Figure:
+    """Each method a point, its trials on validation pictures a thin front behind it.
+
+    The axes show where the points are, so that near ones stay apart; names stand beside them.
+    """
     colours = sns.color_palette("husl", len(rows))
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 10}):
-        figure, ax = plt.subplots(figsize=(8.6, 6), layout="constrained")
-        ax.plot([0, 100], [100, 0], color="#777777", linewidth=1, linestyle="--")
-        ax.text(
-            30, 71, "Mem + For = 100: harm to all alike", rotation=-45, color="#777777",
-            ha="center", va="bottom", rotation_mode="anchor", transform_rotates_text=True,
-        )  # fmt: skip
+        figure, ax = plt.subplots(figsize=(8.6, 6.4), layout="constrained")
+        xlim, ylim = _around([row.mem for row in rows]), _around([row.for_ for row in rows])
+        ax.set(
+            xlim=xlim,
+            ylim=ylim,
+            xlabel="Mem, accuracy on what is memorized, %",
+            ylabel="For, error on what is forgotten, %",
+        )
+        ax.set_title(textwrap.fill(title, 90), loc="left", size=11)
+        label = "Mem + For = 100: harm to all alike"
+        ax.plot([0, 100], [100, 0], color="#777777", linewidth=1, linestyle="--", label=label)
+        ax.plot([], [], color="#999999", linewidth=1, label="trials on validation pictures")
         _levels(ax)
+        ax.legend(loc="lower left", frameon=False, fontsize=9)
         for row, colour, marker in zip(rows, colours, MARKERS * 2, strict=False):
             front = pareto(row.front)
             if len(front) > 1:
                 mem, error = zip(*front, strict=True)
-                ax.plot(mem, error, color=colour, linewidth=1, alpha=0.6, zorder=2)
+                ax.plot(mem, error, color=colour, linewidth=1, alpha=0.35, zorder=1.5)
             ax.scatter(
-                row.mem, row.for_, s=70, color=[colour], marker=marker, label=row.method.name,
-                edgecolors="white", linewidths=0.8, zorder=3,
+                row.mem, row.for_, s=26, color=[colour], marker=marker, edgecolors="white",
+                linewidths=0.4, zorder=3,
             )  # fmt: skip
-        ax.set(
-            xlim=(0, 102),
-            ylim=(-2, 102),
-            xlabel="Mem, accuracy on what is memorized, %",
-            ylabel="For, error on what is forgotten, %",
-        )
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        _name(ax, rows)
         sns.despine(ax=ax)
     return figure
 
 
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """Limits of an axis that shows all values, with some room; percentages."""
+    low, high = min(values), max(values)
+    room = max(2.0, 0.08 * (high - low))
+    return max(-2.0, low - room), min(102.0, high + room)
+
+
+def _name(ax: Axes, rows: Sequence[Point]) -> None:
+    """Each method's name, as near to its point as no other name and no point is in its way."""
+    ax.figure.draw_without_rendering()  # now it is known where things are
+    inside, unit = ax.get_window_extent(), ax.figure.dpi / 72
+    dots = [ax.transData.transform((row.mem, row.for_)) for row in rows]
+    taken = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in dots]
+    if legend := ax.get_legend():
+        taken.append(legend.get_window_extent())
+    for row, dot in zip(rows, dots, strict=True):
+        probe = ax.text(0, 0, row.method.name, size=9)
+        size = probe.get_window_extent()
+        probe.remove()
+        places = {}
+        for far, (across, up) in product(FAR, AROUND):
+            left = dot[0] + far * across * unit - size.width * (1 - across) / 2
+            low = dot[1] + far * up * unit - size.height / 2
+            box = Bbox.from_bounds(left, low, size.width, size.height).padded(1)
+            faults = sum(box.overlaps(other) for other in taken)
+            faults += bool((Bbox.union([box, inside]).size > inside.size).any())
+            places[far, across, up] = faults, box
+        far, across, up = min(places, key=lambda place: places[place][0])  # the nearest of equals
+        taken.append(places[far, across, up][1])
+        ax.annotate(
+            row.method.name, (row.mem, row.for_), (far * across, far * up), size=9, va="center",
+            textcoords="offset points", color="#222222", ha=("center", "left", "right")[across],
+            arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.6, "shrinkA": 0},
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )  # fmt: skip
+
+
 def _levels(ax: Axes) -> None:
-    """Where H is 20, 40, 60 and 80."""
-    for h in (20, 40, 60, 80):
-        mems = [h / 2 + 0.2 + (100 - h / 2 - 0.2) * i / 200 for i in range(201)]
-        curve = [(mem, h * mem / (2 * mem - h)) for mem in mems]
-        inside = [(mem, error) for mem, error in curve if error <= 100]
-        ax.plot(*zip(*inside, strict=True), color="#cccccc", linewidth=0.8, zorder=1)
-        ax.text(100.4, inside[-1][1], f"H {h}", color="#999999", size=8, va="center")
+    """Where H is a round number."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    for step in (20, 10, 5):
+        curves = {
+            h: [
+                (mem, error)
+                for i in range(401)
+                if 2 * (mem := left + (right - left) * i / 400) > h
+                and low < (error := h * mem / (2 * mem - h)) < min(high, 100)
+                and mem <= 100
+            ]
+            for h in range(step, 100, step)
+        }
+        curves = {h: curve for h, curve in curves.items() if len(curve) > 20}
+        if len(curves) > 2:
+            break
+    for h, curve in curves.items():
+        ax.plot(*zip(*curve, strict=True), color="#cccccc", linewidth=0.8, zorder=1)
+        ax.text(*curve[-1], f"H {h}", color="#999999", size=8, ha="right", va="center", bbox=_BARE)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

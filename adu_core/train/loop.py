@@ -19,7 +19,7 @@ from adu_core.files import plain, read_tensors, write_tensors
 from adu_core.measure.accuracy import Measurable, predictions
 from adu_core.measure.evaluate import result_of
 from adu_core.precision import Precision, tf32
-from adu_core.settings import Settings, setting
+from adu_core.settings import Settings, differences, setting
 from adu_core.train.augment import random_crop_and_flip
 
 #: One entry per epoch: the mean of each loss, and Mem, For, H if there were validation pictures.
@@ -234,10 +234,10 @@ def _resume(
     found = stored.get("run")
     known = found if isinstance(found, dict) else {}
     # Through JSON and back, tuples are lists: compare what was written with what would be.
-    differing = [key for key in about if plain(about[key]) != known.get(key)]
+    differing = differences(known, plain(about))
     if differing:
         raise ValueError(
-            f"{path} belongs to another run ({', '.join(differing)} differ): "
+            f"{path} belongs to another run ({'; '.join(differing)}): "
             "remove it to start anew, or give another file"
         )
     model.load_state_dict(

@@ -17,6 +17,7 @@ from adu_core.audit.audit import SCORES
 from adu_core.audit.audits import NAME, read_audit, read_audits
 from adu_core.data.target import Target
 from adu_core.files import read_json
+from adu_core.measure.fronts import half_width
 from adu_core.runs.records import read_table, summary
 
 
@@ -54,11 +55,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, half: float | None = None, digits: int = 1) -> str:
-    """One number, with the half-width of its interval if it has one; – for what there is not."""
+    """One number, with the half-width of its interval if one is given; – for what there is not."""
     if value is None or value != value:
         return "–"
     said = f"{value:.{digits}f}"
-    return said if half is None else f"{said} ± {half:.{digits}f}"
+    return said if half is None else f"{said} ± {half_width(half, digits)}"
 
 
 def bench(folder: Path) -> dict[str, dict[str, str]]:
