@@ -58,6 +58,13 @@ def mapped() -> Figure:
     return figure
 
 
+def laid_out() -> Figure:
+    figure, axes = plt.subplots(1, 2, figsize=(3, 2), layout="constrained")
+    figure.colorbar(axes[0].scatter([1, 2], [1, 2], c=[0.1, 0.4]), label="share")
+    axes[1].set(title="a title", ylabel="far, %")
+    return figure
+
+
 def png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
@@ -73,9 +80,10 @@ def test_greys_turn_round_and_colours_stay() -> None:
     assert clear[3] == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("draw", [lines, bars, heat, mapped])
+@pytest.mark.parametrize("draw", [lines, bars, heat, mapped, laid_out])
 def test_the_figure_is_afterwards_what_it_was(draw) -> None:
     figure = draw()
+    png(figure)  # a layout settles with the first drawing
     before = png(figure)
     shown = dark_png(figure)
     assert shown.startswith(b"\x89PNG")
@@ -128,6 +136,8 @@ def test_a_notebooks_output_holds_both_and_the_page_shows_them(tmp_path: Path) -
     light = base64.b64decode(output["data"][LIGHT])
     shown = base64.b64decode(output["metadata"][LIGHT][DARK])
     assert light != shown
+    sizes = {Image.open(BytesIO(each)).size for each in (light, shown)}
+    assert len(sizes) == 1
     path = tmp_path / "page.ipynb"
     path.write_text(json.dumps(notebook), encoding="utf-8")
     name = hashlib.sha256(light).hexdigest()

@@ -141,6 +141,13 @@ def test_a_limit_takes_the_first_pictures_of_the_drawn_world():
         assert torch.equal(less.pictures[same], more.pictures[cell][:2])
 
 
+def test_what_somebody_paints_over_is_as_drawn_the_next_time():
+    first = load_splits("world", size=24, shots=1, limit=2)
+    was = first.test.pictures.clone()
+    first.test.pictures.zero_()
+    assert torch.equal(load_splits("world", size=24, shots=1, limit=2).test.pictures, was)
+
+
 def test_records_of_before_keep_their_hash_and_what_is_left_out_makes_another():
     from adu_core.data.target import Target
     from adu_core.methods import method

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
+
+import torch
 
 from adu_core.data.dataset import DomainDataset
 from adu_core.data.folder import find_folder
@@ -35,6 +38,8 @@ __all__ = [
 
 #: Pictures per class and domain of the world's validation and test splits.
 WORLD_VALIDATION, WORLD_TEST = 12, 25
+#: Those two are the same for every seed of the shots: a process draws them once.
+_drawn = lru_cache(maxsize=2)(world)
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,8 @@ def load_pictures(
     """The pictures to choose settings on, or to report on; see ``load_splits``."""
     if source == "world":
         count = _at_most(WORLD_VALIDATION if which == "validation" else WORLD_TEST, limit)
-        return world(which, count, classes=SEEN, mix=mix, size=_side(size))
+        drawn = _drawn(which, count, classes=SEEN, mix=mix, size=_side(size))
+        return drawn.subset(torch.arange(len(drawn)))  # a copy
     return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
 
 

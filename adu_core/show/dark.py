@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection, QuadMesh
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 #: Where the metadata of a notebook's output hold the dark picture, of a light one of this type.
 LIGHT, DARK = "image/png", "dark"
@@ -37,27 +39,43 @@ def turned(colours: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
+def placed(figure: Figure) -> Iterator[None]:
+    """Inside of it, everything has its place: the layout is sought once, not for every drawing."""
+    engine = figure.get_layout_engine()
+    if isinstance(engine, PlaceHolderLayoutEngine):  # it was sought already
+        yield
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        if engine is not None:
+            figure.set_layout_engine(engine)
+
+
+@contextlib.contextmanager
 def darkened(figure: Figure) -> Iterator[None]:
     """Inside of it, the figure is drawn for a dark page; afterwards it is as it was.
 
     Pictures, and what has a colour, stay; so does text that stands on them.
     """
-    stay = _stay(figure)
-    artists = [artist for artist in figure.findobj() if id(artist) not in stay]
-    # All are read before any is changed: one part's colour may be that of another.
-    parts = [found for artist in artists for part in _PARTS if (found := _part(artist, part))]
-    try:
-        for put, _, new in parts:
-            put(new)
-        yield
-    finally:
-        for put, old, _ in parts:
-            put(old)
+    with placed(figure):
+        stay = _stay(figure)
+        artists = [artist for artist in figure.findobj() if id(artist) not in stay]
+        # All are read before any is changed: one part's colour may be that of another.
+        parts = [found for artist in artists for part in _PARTS if (found := _part(artist, part))]
+        try:
+            for put, _, new in parts:
+                put(new)
+            yield
+        finally:
+            for put, old, _ in parts:
+                put(old)
 
 
 def _stay(figure: Figure) -> set[int]:
     """The texts that stand on a picture, a heat map, or a patch that keeps its colour."""
-    figure.draw_without_rendering()  # now all have a place
     found: set[int] = set()
     for axes in figure.findobj(Axes):
         pictures = axes.images or any(isinstance(each, QuadMesh) for each in axes.collections)
@@ -97,11 +115,15 @@ def _part(artist: Artist, part: str) -> tuple[Callable[[Any], Any], Any, Any] | 
 
 def dark_png(figure: Figure, dpi: float | None = None) -> bytes:
     """The figure for a dark page, on a transparent ground, as a PNG."""
-    buffer = BytesIO()
     with darkened(figure):
-        figure.savefig(
-            buffer, format="png", dpi=dpi or "figure", transparent=True, bbox_inches="tight"
-        )
+        return _cut_out(figure, dpi, transparent=True)
+
+
+def _cut_out(figure: Figure, dpi: float | None = None, **how: Any) -> bytes:
+    """A placed figure without its empty margins, as a PNG."""
+    buffer, margin = BytesIO(), mpl.rcParams["savefig.pad_inches"]
+    box = figure.get_tightbbox().padded(margin)  # what "tight" is, without a drawing of its own
+    figure.savefig(buffer, format="png", dpi=dpi or "figure", bbox_inches=box, **how)
     return buffer.getvalue()
 
 
@@ -116,7 +138,9 @@ def keep_both() -> None:
     if shell is None or shell.display_formatter is None:
         return
 
-    def dark(figure: Figure, include: Any = None, exclude: Any = None) -> tuple[Any, Any]:  # noqa: ARG001
-        return {}, {LIGHT: {DARK: base64.b64encode(dark_png(figure)).decode()}}
+    def both(figure: Figure, include: Any = None, exclude: Any = None) -> tuple[Any, Any]:  # noqa: ARG001
+        with placed(figure):
+            light, dark = _cut_out(figure), dark_png(figure)
+        return {LIGHT: light}, {LIGHT: {DARK: base64.b64encode(dark).decode()}}
 
-    shell.display_formatter.mimebundle_formatter.for_type(Figure, dark)
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, both)

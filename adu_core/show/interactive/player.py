@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adu_core.show.dark import darkened
+from adu_core.show.dark import darkened, placed
 from adu_core.show.interactive.page import Piece, data_url, piece
 
 
@@ -27,9 +27,10 @@ def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: in
         raise ValueError(f"{len(names)} names for {len(figures)} figures: one for each, and some")
     light, dark = [], []
     for figure in figures:
-        light.append(_frame(figure, dpi))
-        with darkened(figure):
-            dark.append(_frame(figure, dpi))
+        with placed(figure):
+            light.append(_frame(figure, dpi))
+            with darkened(figure):
+                dark.append(_frame(figure, dpi))
         plt.close(figure)
     data = {"light": light, "dark": dark, "names": list(names), "alt": alt}
     return piece("player", data, label=alt)
