@@ -2,7 +2,7 @@
 
 Run: python book/execute.py NOTEBOOK COPY.ipynb [--timeout SECONDS] (`make notebooks` does)
 
-The kernel works in the copy's folder. No two kernels can meet: each has a new folder for its
+The kernel works in the notebook's folder. No two kernels can meet: each has a new folder for its
 sockets. (A TCP port is chosen while it is free and bound later, when another kernel may have it.)
 A kernel that does not come up is started once more; nothing that happens in a cell is repeated.
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 # Half of a kernel's start would go into jsonschema's grammar of addresses: no notebook needs it.
 sys.modules["rfc3987_syntax"] = None
@@ -34,12 +35,12 @@ PATIENCE = 60
 
 
 async def start(
-    name: str, folder: Path, place: str
+    name: str, folder: Path, sockets: str
 ) -> tuple[AsyncKernelManager, AsyncKernelClient]:
-    """A kernel that has answered, with its sockets in ``place``, and a client of it."""
+    """A kernel that has answered, its sockets' paths starting with ``sockets``, and a client."""
     manager = AsyncKernelManager(kernel_name=name)
     if SOCKETS:
-        manager.transport, manager.ip = "ipc", f"{place}/socket"
+        manager.transport, manager.ip = "ipc", sockets
     await manager.start_kernel(
         cwd=str(folder), extra_arguments=["--HistoryManager.hist_file=:memory:"]
     )
@@ -55,35 +56,35 @@ async def start(
     return manager, client
 
 
+def judge(cell: NotebookNode, execute_reply: dict[str, Any], **_: object) -> None:
+    """A figure that cannot be drawn once its cell is over is an error too, told as an output."""
+    for output in cell.outputs:
+        if output.output_type == "error":
+            execute_reply["content"] |= {**output, "status": "error"}
+
+
 async def execute(notebook: NotebookNode, folder: Path, timeout: int) -> None:
     """Run every cell in ``folder``, with one kernel; an error says which cell failed."""
     name = notebook.metadata.get("kernelspec", {}).get("name", "python3")
-    with (
-        tempfile.TemporaryDirectory(prefix="kernel-", dir=SOCKETS) as place,
-        tempfile.TemporaryDirectory(prefix="kernel-", dir=SOCKETS) as another,
-    ):
+    with tempfile.TemporaryDirectory(prefix="kernel-", dir=SOCKETS) as place:
         try:
-            manager, client = await start(name, folder, place)
+            manager, client = await start(name, folder, f"{place}/first")
         except RuntimeError as error:
             print(f"The kernel did not come up ({error}): once more.", file=sys.stderr)
-            manager, client = await start(name, folder, another)
+            manager, client = await start(name, folder, f"{place}/again")
         begun: list[NotebookNode] = []
         runner = NotebookClient(
             notebook,
             km=manager,
             timeout=timeout,
             on_cell_execute=lambda cell, **_: begun.append(cell),
+            on_cell_executed=judge,
         )
         runner.kc = client
         try:
             await runner.async_execute(cleanup_kc=True)
         except Exception as error:
             raise RuntimeError(f"code cell {len(begun)}: {error}".rstrip()) from None
-    # What fails when a cell is over, such as a figure that cannot be drawn, is told as an output.
-    for number, cell in enumerate(begun, 1):
-        for output in cell.outputs:
-            if output.output_type == "error":
-                raise RuntimeError(f"code cell {number}: {output.ename}: {output.evalue}")
 
 
 def main() -> None:
@@ -96,11 +97,11 @@ def main() -> None:
     source, copy, started = arguments.notebook, arguments.copy, time.perf_counter()
     try:
         notebook = nbformat.read(source, as_version=4)
-        copy.parent.mkdir(parents=True, exist_ok=True)
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # zmq's, on Windows
-            runner.run(execute(notebook, copy.parent, arguments.timeout))
+            runner.run(execute(notebook, source.parent, arguments.timeout))
     except (OSError, ValueError, RuntimeError, NoSuchKernel, nbformat.ValidationError) as error:
         sys.exit(f"{source}: {error}")
+    copy.parent.mkdir(parents=True, exist_ok=True)
     partial = copy.with_suffix(".partial")
     nbformat.write(notebook, partial)
     partial.replace(copy)

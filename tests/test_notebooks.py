@@ -79,9 +79,9 @@ def test_a_chapter_runs_on_pictures_and_a_clip_of_ones_own(
     said = {"ADU_DATA": picture_folder, "ADU_CLIP": tiny_path, "ADU_FORGET": "real"}
     for variable, value in {**said, "ADU_SHOTS": 4}.items():
         monkeypatch.setenv(variable, str(value))
-    folder, copy = NOTEBOOKS[0].parent, tmp_path / "copy.ipynb"
-    program = folder.parent / "book/execute.py"
-    subprocess.run([sys.executable, program, folder / f"{name}.ipynb", copy], check=True)
+    notebooks, copy = NOTEBOOKS[0].parent, tmp_path / "copy.ipynb"
+    program = notebooks.parent / "book/execute.py"
+    subprocess.run([sys.executable, program, notebooks / f"{name}.ipynb", copy], check=True)
     notebook = nbformat.read(copy, as_version=4)
     outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
     shown = [each["data"].get("text/markdown", "") for each in outputs if "data" in each]
