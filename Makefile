@@ -22,13 +22,14 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES := $(wildcard *.md) LICENSE pyproject.toml \
 $(shell find book -type f -not -path '*/.*' -not -path 'book/results/*/*')
 # What a notebook reads: when it is newer than the copies, all of them are executed anew.
-READ := $(shell find adu_core book/results -type f -not -name '*.pyc' -not -name '*.md')
+READ := book/execute.py \
+$(shell find adu_core book/results -type f -not -name '*.pyc' -not -name '*.md')
 SITE := build/site
 HTML := build/book/_build/html
+# A copy is there when all of its cells have run: after a failure only the others are executed.
+COPIES := $(addprefix $(SITE)/,$(NOTEBOOKS))
 EXECUTED := build/.executed
 PDF := $(SITE)/book/static/adu-book.pdf
-# Inside a rule: the notebooks newer than its target, or all if something that they read is.
-CHANGED = $(if $(filter-out notebooks/%,$?),$(NOTEBOOKS),$?)
 
 .PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab lock clean address
 .DEFAULT_GOAL := help
@@ -57,13 +58,18 @@ unit: $(READY) ## the unit tests alone
 
 notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
 
-$(EXECUTED): $(NOTEBOOKS) $(READ) $(READY)
-	@mkdir -p $(SITE)/notebooks $(SITE)/book
-	rm -rf $(SITE)/book/results && cp -R book/results $(SITE)/book/results
-	cp $(CHANGED) $(SITE)/notebooks/
-	$(BOUNDED) $(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=$(CELL_TIMEOUT) \
-	$(PARALLEL) -p no:cacheprovider $(addprefix $(SITE)/,$(CHANGED))
+$(EXECUTED): $(NOTEBOOKS) build/.read
+	@$(MAKE) --no-print-directory --keep-going $(COPIES) \
+	--jobs=$$($(BIN)/python -c "import os; print(min(4, os.cpu_count()))")
 	@touch $@
+
+build/.read: $(READ) $(READY)
+	@mkdir -p $(SITE)/book
+	rm -rf $(SITE)/book/results && cp -R book/results $(SITE)/book/results
+	@touch $@
+
+$(COPIES): $(SITE)/%: % build/.read
+	@$(BOUNDED) $(BIN)/python book/execute.py $< $@ --timeout $(CELL_TIMEOUT)
 
 book: $(HTML)/index.html ## build the book into build/book/_build/html
 	@echo "The book: open $(HTML)/index.html in a browser."

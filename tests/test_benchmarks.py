@@ -99,6 +99,11 @@ def test_imports_and_decoding(tmp_path: Path) -> None:
     assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
 
 
+def test_kernels_that_start_together_all_come_up() -> None:
+    printed = said("kernels.py", "--count", "3", "--together", "3")
+    assert "0 of 3 notebooks failed, 0 kernels were started once more" in printed
+
+
 def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
     tmp_path: Path, tiny_path: str
 ) -> None:

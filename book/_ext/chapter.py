@@ -24,7 +24,7 @@ def address(app: Sphinx) -> str | None:
 
 
 def seconds(notebook: Path) -> float | None:
-    """From the first cell's start to the last one's end, as nbmake has noted it in the cells."""
+    """From the first cell's start to the last one's end, as nbclient has noted it in the cells."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     times = [cell["metadata"]["execution"] for cell in cells if "execution" in cell["metadata"]]
     stamps = sorted(datetime.fromisoformat(t) for each in times for t in each.values())
