@@ -18,6 +18,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,20 @@ def units(folder: Path, where: dict[str, str], processes: int) -> dict[str, int]
 
 def notebooks(folder: Path, where: dict[str, str], processes: int) -> dict[str, int]:
     """Every notebook, executed as a copy."""
-    shutil.rmtree(folder / "notebooks", ignore_errors=True)
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    (folder / "book").mkdir(exist_ok=True)
-    shutil.copytree(ROOT / "book/results", folder / "book/results", dirs_exist_ok=True)
-    words = ["--nbmake", "--nbmake-timeout=1200", str(folder / "notebooks")]
-    return test(words, folder, where, processes)
+    copies = folder / "site/notebooks"
+    shutil.rmtree(copies, ignore_errors=True)
+    shutil.copytree(ROOT / "book/results", folder / "site/book/results", dirs_exist_ok=True)
+    sources = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+    def execute(source: Path) -> int:
+        words = [sys.executable, str(ROOT / "book/execute.py"), str(source)]
+        words += [str(copies / source.name), "--timeout", "1200"]
+        with (folder / f"{source.stem}.log").open("w", encoding="utf-8") as log:
+            return subprocess.run(words, env=where, stdout=log, stderr=log, check=False).returncode
+
+    with ThreadPoolExecutor(processes) as pool:
+        statuses = list(pool.map(execute, sources))
+    return {"tests": len(statuses), "failed": sum(map(bool, statuses))}
 
 
 def test(

@@ -79,7 +79,8 @@ def test_a_chapter_runs_on_pictures_and_a_clip_of_ones_own(
     said = {"ADU_DATA": picture_folder, "ADU_CLIP": tiny_path, "ADU_FORGET": "real"}
     for variable, value in {**said, "ADU_SHOTS": 4}.items():
         monkeypatch.setenv(variable, str(value))
-    notebooks, copy = NOTEBOOKS[0].parent, tmp_path / "copy.ipynb"
+    notebooks, copy = NOTEBOOKS[0].parent, tmp_path / "notebooks/copy.ipynb"
+    (tmp_path / "book").symlink_to(notebooks.parent / "book")  # chapters read its records
     program = notebooks.parent / "book/execute.py"
     subprocess.run([sys.executable, program, notebooks / f"{name}.ipynb", copy], check=True)
     notebook = nbformat.read(copy, as_version=4)
