@@ -20,18 +20,28 @@ from torch import Tensor
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place if the block ends well.
 
-    Whatever happens, ``path`` is either the old file or the whole new one.
+    Whatever happens, ``path`` is either the old file or the whole new one. A disk that is full, or
+    a folder that may not be written to, is an ``OSError`` that names ``path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
+    name = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+        )
+        os.close(handle)
         yield Path(name)
         Path(name).chmod(0o644)
         Path(name).replace(path)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"{path} cannot be written ({why}): make room there or name another place"
+        ) from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -82,6 +92,18 @@ def write_tensors(
             temporary,
             metadata={"about": json.dumps(about or {})},
         )
+
+
+def write_checkpoint(
+    path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> None:
+    """``write_tensors``; where that fails, the error says that the work so far is not lost."""
+    try:
+        write_tensors(path, tensors, about)
+    except OSError as error:
+        raise OSError(
+            f"{error}; the same command then goes on after the last epoch that was kept"
+        ) from None
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
