@@ -92,6 +92,7 @@ def do(arguments: argparse.Namespace) -> None:
     methods = [method(name, preset) for name in names]
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
+    options.say_where(arguments, [template.clip])
     found = bench(
         template,
         methods,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 
 SUMMARY = "train a small CLIP from nothing"
 EXAMPLES = """\
@@ -47,7 +47,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
     add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
     add("--seed", type=count(0), default=0)
-    add("--device", default="cpu")
+    options.add_device(command)
     add("--force", action="store_true", help="replace a CLIP that is in --out")
     add("--smoke", action="store_true", help="seconds long, for tests")
 
@@ -102,6 +102,7 @@ def do(arguments: argparse.Namespace) -> None:
         validation = read_share(arguments.data, VALIDATION, arguments.size)
         gone = torch.isin(pictures.domains, torch.tensor([domains.index(name) for name in without]))
         pictures = pictures.subset(~gone)
+    options.say_where(arguments, [(arguments.out, None)])
     clip = pretrain(
         pictures,
         validation,
@@ -109,7 +110,7 @@ def do(arguments: argparse.Namespace) -> None:
         epochs=epochs,
         seed=arguments.seed,
         width=arguments.width,
-        device=arguments.device,
+        device=resolved(arguments.device, (arguments.out, None)),
         about=about,
     )
     accuracy = read_json(Path(arguments.out).with_suffix(".json"))["zero_shot"]["accuracy"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.clip.named import clip_from
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 from adu_core.methods import METHODS
 
 if TYPE_CHECKING:
@@ -108,16 +108,18 @@ def do(arguments: argparse.Namespace) -> None:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
     read_anew(spec.data)
     check([spec], arguments.device)
+    options.say_where(arguments, [spec.clip])
+    device = resolved(arguments.device, spec.clip)
     trials: list[str] = []
     if arguments.tune:
         from adu_core.runs.tune import trial_specs, tune
 
         kept, count = folder / TRIALS if folder else None, arguments.trials or 8
         trials = [f"{trial.name}.json" for trial in trial_specs(spec, count)]
-        spec = tune(spec, count, folder=kept, device=arguments.device).best
+        spec = tune(spec, count, folder=kept, device=device).best
         print(f"chosen on validation pictures: {said(spec.method)}\n")
     checkpoint = folder / CHECKPOINT if folder else None
-    done = run(spec, arguments.device, checkpoint=checkpoint)
+    done = run(spec, device, checkpoint=checkpoint)
     print(table(done.record))
     if arguments.json:
         write_json(arguments.json, done.record)

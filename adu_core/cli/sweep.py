@@ -83,8 +83,9 @@ def do(arguments: argparse.Namespace) -> None:
         return
     if not far:
         run_spec.check(work, arguments.device)
+        options.say_where(arguments, [spec.clip for spec in work])
     failed: dict[Spec, str] = {}
-    with executor_from(arguments) as executor:
+    with executor_from(arguments, work) as executor:
         paths = sweep.sweep(
             work,
             arguments.folder,

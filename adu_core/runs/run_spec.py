@@ -22,7 +22,7 @@ from adu_core.data.sources import (
     source_names,
 )
 from adu_core.data.target import Target
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 from adu_core.files import write_json
 from adu_core.measure.evaluate import Result, evaluate
 from adu_core.methods.base import Task
@@ -80,8 +80,11 @@ def run(
 
 
 def clip_of(name: tuple[str, str | None], device: str = "cpu") -> FrozenCLIP:
-    """The CLIP of a spec, read anew only if its file was written anew."""
-    return _load(name, device, tuple(_stamp(part) for part in name))
+    """The CLIP of a spec, read anew only if its file was written anew.
+
+    ``device`` may be "auto", which is found out here, on the machine that computes.
+    """
+    return _load(name, resolved(device, name), tuple(_stamp(part) for part in name))
 
 
 @functools.lru_cache(maxsize=1)
