@@ -83,6 +83,14 @@ def say_where(arguments: argparse.Namespace, clips: Iterable[tuple[str, str | No
     print(f"adu {arguments.command}: {where(arguments.device, clips)}", file=sys.stderr)
 
 
+def begin(arguments: argparse.Namespace, work: Sequence[Spec]) -> None:
+    """``say_where`` for runs that are checked; and which of their words a CLIP never met."""
+    from adu_core.runs.run_spec import say_unmet
+
+    say_where(arguments, [spec.clip for spec in work])
+    say_unmet(work, arguments.device)
+
+
 def add_source(command: argparse.ArgumentParser) -> None:
     """Which pictures; ``settle_source`` makes one text of it."""
     add = command.add_argument

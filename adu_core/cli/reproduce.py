@@ -201,7 +201,7 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
     if not far:
         check_device(arguments.device)
         run_spec.check(work, arguments.device)
-        options.say_where(arguments, [spec.clip for spec in work])
+        options.begin(arguments, work)
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
     with executor_from(arguments, work) as executor:

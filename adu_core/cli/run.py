@@ -94,6 +94,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.data.sources import source_names
     from adu_core.files import write_json
     from adu_core.methods.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
+    from adu_core.runs.doubt import doubt_of
     from adu_core.runs.record_table import said, table
     from adu_core.runs.run_spec import check, read_anew, run
 
@@ -108,7 +109,7 @@ def do(arguments: argparse.Namespace) -> None:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
     read_anew(spec.data)
     check([spec], arguments.device)
-    options.say_where(arguments, [spec.clip])
+    options.begin(arguments, [spec])
     device = resolved(arguments.device, spec.clip)
     trials: list[str] = []
     if arguments.tune:
@@ -121,6 +122,8 @@ def do(arguments: argparse.Namespace) -> None:
     checkpoint = folder / CHECKPOINT if folder else None
     done = run(spec, device, checkpoint=checkpoint)
     print(table(done.record))
+    if text := doubt_of(done.record):
+        print(f"\n{text}")
     if arguments.json:
         write_json(arguments.json, done.record)
     if folder:
