@@ -58,7 +58,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
 
-        parser.exit(message=f"adu {version('adu-core')}\n")
+        print(f"adu {version('adu-core')}")
+        parser.exit()
 
 
 class _Parser(argparse.ArgumentParser):

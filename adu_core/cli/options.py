@@ -80,7 +80,9 @@ def say_where(arguments: argparse.Namespace, clips: Iterable[tuple[str, str | No
     """Say on stderr, when all is checked and work begins, where it is done and why there."""
     from adu_core.device import where
 
-    print(f"adu {arguments.command}: {where(arguments.device, clips)}", file=sys.stderr)
+    far = getattr(arguments, "slurm", None) or getattr(arguments, "dask", None)
+    said = f"computing on {far}, {arguments.device}" if far else where(arguments.device, clips)
+    print(f"adu {arguments.command}: {said}", file=sys.stderr)
 
 
 def begin(arguments: argparse.Namespace, work: Sequence[Spec]) -> None:

@@ -202,6 +202,8 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
         check_device(arguments.device)
         run_spec.check(work, arguments.device)
         options.begin(arguments, work)
+    else:
+        options.say_where(arguments, [])
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
     with executor_from(arguments, work) as executor:

@@ -86,6 +86,8 @@ def do(arguments: argparse.Namespace) -> None:
     if not far:
         run_spec.check(work, arguments.device)
         options.begin(arguments, work)
+    else:
+        options.say_where(arguments, [])
     failed: dict[Spec, str] = {}
     with executor_from(arguments, work) as executor:
         paths = sweep.sweep(
