@@ -54,6 +54,8 @@ class Pretended(Tensor):
     @staticmethod
     def __new__(cls, raw: Tensor) -> Pretended:
         assert not isinstance(raw, Pretended)
+        if raw.dtype == torch.float64 and not Within.doubles:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
         raw = raw.detach()
         made: Pretended = Tensor._make_wrapper_subclass(
             cls,
@@ -185,6 +187,7 @@ class Within:
     """Whether an operation on pretended tensors is under way, which may make others itself."""
 
     depth = 0
+    doubles = True
 
 
 class FromNothing(TorchDispatchMode):
@@ -251,12 +254,14 @@ def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """``Tensor.to`` in all its ways."""
     other = args[0] if args and isinstance(args[0], Tensor) else kwargs.pop("other", None)
     if other is not None:
-        return moved(x, other.device).to(other.dtype)
+        return to(x, other.device, other.dtype)
     copy = kwargs.pop("copy", False)
     device, dtype, _, layout = torch._C._nn._parse_to(*args, **kwargs)
     if device is not None:
         if device.type not in ("cpu", "cuda"):
             return Tensor.to(x, *args, **kwargs)
+        if dtype is not None and device.type == "cuda" and not is_pretended(x):
+            x = x.type(dtype)  # before it goes there, as torch does
         x = moved(x, device)
     if dtype is not None:
         x = x.type(dtype) if x.dtype != dtype else x
@@ -273,8 +278,8 @@ class Autocast(torch.autocast):
 
 
 @contextlib.contextmanager
-def fake_cuda() -> Iterator[None]:
-    """Pretend that there is a GPU."""
+def fake_cuda(doubles: bool = True) -> Iterator[None]:
+    """Pretend that there is a GPU; without ``doubles``, one that has no float64, as Apple's."""
     within = Within()
     memory = {"get_device_name": "a pretended GPU", "max_memory_allocated": 1_000_000}
     with contextlib.ExitStack() as stack:
@@ -282,6 +287,7 @@ def fake_cuda() -> Iterator[None]:
             stack.enter_context(mock.patch.object(torch.cuda, name, return_value=value))
         stack.enter_context(mock.patch.object(torch.cuda, "reset_peak_memory_stats"))
         stack.enter_context(mock.patch.object(torch, "autocast", Autocast))
+        stack.enter_context(mock.patch.object(Within, "doubles", doubles))
         stack.enter_context(FromNothing(within))
         stack.enter_context(Asked(within))
         yield

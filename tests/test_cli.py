@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,31 @@ def test_every_help_can_be_read(command: str | None, capsys: pytest.CaptureFixtu
     for action in actions(part):
         if action.help:
             part._get_formatter()._expand_help(action)
+
+
+def test_every_option_is_explained_with_its_default() -> None:
+    commands = next(action.choices for action in parser()._actions if action.choices)
+    silent = []
+    for name, command in commands.items():  # type: ignore[union-attr]
+        for action in command._actions:
+            default = action.default
+            words = default if isinstance(default, list) else [default]
+            said = ",".join(map(str, words)) if default not in (None, False, ()) else ""
+            if not action.help or (action.dest != "help" and said not in action.help):
+                silent.append(f"{name} {action.dest}: {said}")
+    assert not silent
+    pretrain = commands["pretrain"].format_help()  # type: ignore[call-overload]
+    assert "(10 of the world's, 40 of" in " ".join(pretrain.split())
+    assert "(250 of the world's, all of" in " ".join(pretrain.split())
+
+
+def test_the_version_is_said_at_once() -> None:
+    code = "import sys; from adu_core.cli import main\ntry: main(['--version'])\nfinally: "
+    code += "sys.exit(9 * ('torch' in sys.modules))"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.split() == ["adu", version("adu-core")]
 
 
 HELP = """

@@ -17,6 +17,7 @@ from adu_core import (
     METHODS,
     FrozenCLIP,
     Model,
+    Spec,
     Splits,
     Target,
     Timeline,
@@ -27,12 +28,16 @@ from adu_core import (
     load_model,
     mmd2,
     pretrain,
+    profile,
     save_model,
     unlearn,
     world,
 )
 from adu_core.cli import main
 from adu_core.data.target import KINDS
+from adu_core.device import resolved, where
+from adu_core.runs.record import read_record
+from adu_core.runs.run_spec import run_spec
 
 TARGETS = {
     "domains": Target(("sketch",)),
@@ -178,7 +183,7 @@ def test_what_comes_out_is_what_the_cpu_gives(
 ) -> None:
     made, goal = quick(name), Target(("sketch",))
     here, _ = fit(tiny_clip, few.shots, goal, made, seed=3, progress=False)
-    with fake_cuda():
+    with fake_cuda(doubles=False):  # Apple's GPU has none, and is taken where there is no other
         clip = load_clip(tiny_path, device="cuda")
         there, _ = fit(clip, few.shots, goal, made, seed=3, progress=False)
         state = {key: value.cpu() for key, value in there.state_dict().items()}
@@ -276,3 +281,92 @@ def test_pretraining(gpu: None, tmp_path: Path) -> None:
     path = tmp_path / "clip.safetensors"
     pretrain(pictures, pictures, path, epochs=1, device="cuda", progress=False)
     assert load_clip(str(path)).picture_size == 20
+
+
+# Which device is taken if none is said.
+
+SMALL: tuple[str, str | None] = ("mini", None)
+LARGE: tuple[str, str | None] = ("ViT-B-16-quickgelu", "openai")
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool) -> None:
+    """A machine with these GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a pretended GPU")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "large", "idle"),
+    [
+        (True, True, "cuda (a pretended GPU)", "--device cuda would use the GPU"),
+        (True, False, "cuda (a pretended GPU)", "--device cuda would use the GPU"),
+        (False, True, "mps (Apple's GPU)", "--device mps would use the GPU"),
+        (False, False, "cpu (no GPU is found)", "no GPU is found"),
+    ],
+)
+def test_auto_takes_the_gpu_for_large_clips_and_says_why(
+    cuda: bool, mps: bool, large: str, idle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, cuda, mps)
+    assert resolved("auto", LARGE) == large.partition(" ")[0]
+    assert resolved("auto", SMALL) == "cpu"
+    assert resolved("cpu", LARGE) == "cpu"
+    assert resolved("cuda:1", SMALL) == "cuda:1"
+    assert where("auto", [LARGE, LARGE]) == f"computing on {large}"
+    for asked, clip, why in (("auto", SMALL, "a small CLIP"), ("cpu", LARGE, "as asked")):
+        told = where(asked, [clip])
+        assert told.startswith("computing on cpu (")
+        assert idle in told
+        assert (why in told) == (cuda or mps)
+    if cuda:
+        assert where("auto", [SMALL, LARGE]).count(" and ") == 1
+
+
+def test_notebooks_take_the_same_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, cuda=False, mps=True)
+    assert profile().device == "cpu"
+    monkeypatch.setenv("ADU_CLIP", ":".join(map(str, LARGE)))
+    assert profile().device == "mps"
+
+
+def test_every_command_takes_auto_and_says_first_where_it_computes(
+    picture_folder: Path,
+    tiny_path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A small CLIP stays on the CPU; the line is on stderr, so that output can be piped."""
+    monkeypatch.setattr("adu_core.device.accelerator", lambda: "cuda")
+    saved = str(tmp_path / "saved")
+    words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
+    words += ["--forget", "sketch"]
+    bench = ["--methods", "nullspace", "--seeds", "1", "--trials", "0", "--processes", "1"]
+    picture = str(next(picture_folder.rglob("*.png")))
+    for line in (
+        ["run", *words, "--method", "nullspace", "--save", saved],
+        ["sweep", str(tmp_path / "s"), *words, "--methods", "nullspace", "--seeds", "1"],
+        ["bench", *words, *bench, "--save", str(tmp_path / "b")],
+        ["predict", "--adapter", saved, picture],
+        ["audit", saved, "--stolen", "1", "--limit", "1"],
+        ["pretrain", "--smoke", "--size", "20", "--out", str(tmp_path / "c.safetensors")],
+        ["reproduce", "pacs", "--dry-run", "--clip", tiny_path],
+    ):
+        assert main(line) == 0, line
+        said = capsys.readouterr()
+        assert said.err.startswith(
+            f"adu {line[0]}: computing on cpu (a small CLIP; --device cuda would use the GPU)\n"
+        )
+        assert "computing on" not in said.out
+    assert read_record(Path(saved) / "record.json")["provenance"]["device"] == "cpu"
+
+
+def test_auto_is_found_out_where_a_sweeps_run_is_computed(
+    gpu: None, tiny_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = Spec(quick("nullspace"), TARGETS["domains"], clip=(tiny_path, None), limit=1, shots=1)
+    monkeypatch.setattr("adu_core.device.accelerator", lambda: "cuda")
+    monkeypatch.setattr("adu_core.device.gains", lambda _: True)  # as if it were a large one
+    run_spec(spec, tmp_path / "r.json", "auto")
+    assert read_record(tmp_path / "r.json")["provenance"]["device"] == "a pretended GPU"

@@ -11,8 +11,10 @@ import gc
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from adu_core.cli.options import settle_source
@@ -40,6 +42,26 @@ COMMANDS = (
 )
 
 
+#: The commands that go on where they stopped: which option says where they keep what is done, and
+#: what it is called there.
+_KEPT = {
+    "run": ("save", ("training.safetensors", "trials/*.json")),
+    "bench": ("save", ("trials/*.json", "runs/*.json")),
+    "sweep": ("folder", ("*.json",)),
+    "reproduce": ("save", ("runs/*.json",)),
+}
+
+
+class _Version(argparse.Action):
+    """Prints the version, looked up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"adu {version('adu-core')}")
+        parser.exit()
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage, which ``--help`` shows."""
 
@@ -51,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     raw = argparse.RawDescriptionHelpFormatter
     top = _Parser("adu", description=DESCRIPTION, formatter_class=raw)
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and go")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"adu_core.cli.{name}")
@@ -82,7 +105,8 @@ def main(words: Sequence[str] | None = None) -> int:
         status: int = import_module(f"adu_core.cli.{arguments.command}").do(arguments) or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("adu: interrupted; nothing is half written", file=sys.stderr)
+        goes_on = "; the same command goes on where it stopped" if _kept(arguments) else ""
+        print(f"adu: interrupted; nothing is half written{goes_on}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,16 +120,35 @@ def main(words: Sequence[str] | None = None) -> int:
     return status
 
 
+def _kept(arguments: argparse.Namespace) -> bool:
+    """Whether an interrupted command left something that the same command goes on from."""
+    if arguments.command == "pretrain":
+        return Path(arguments.out).with_suffix(".partial.safetensors").exists()
+    option, names = _KEPT.get(arguments.command, ("command", ()))
+    folder = getattr(arguments, option)
+    return folder is not None and any(any(Path(folder).glob(name)) for name in names)
+
+
 def command() -> NoReturn:
     """What ``adu`` on the command line is: ``main``, and out at once.
 
     Taking torch and open_clip apart again, object by object, would cost two seconds at the end of
-    every command; all files are closed by then.
+    every command; all files are closed by then. What ``main`` does not know how to tell is a fault
+    of ours, and is told in one line as well; with ADU_TRACEBACK=1, from where it came.
     """
     for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show is no error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    status = main()
+    warnings.formatwarning = lambda message, *_: f"adu: {message}\n"
+    try:
+        status = main()
+    except Exception as error:
+        if os.environ.get("ADU_TRACEBACK"):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(f"adu: {reason}; this is a fault of adu, please report it ", end="", file=sys.stderr)
+        print("(ADU_TRACEBACK=1 shows where it is)", file=sys.stderr)
+        status = 2
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

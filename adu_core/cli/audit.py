@@ -12,12 +12,13 @@ can be guarded by it.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
 from adu_core.clip.named import clip_from
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 
 SUMMARY = "is it forgotten? attack a model that adu run --save kept"
 EXAMPLES = """\
@@ -55,7 +56,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="end with 1 if a score is not met; scores: see the model card",
     )
     add("--save", metavar="DIR", help="where the record, the card and the figure go")
-    add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+    options.add_device(command)
 
 
 def do(arguments: argparse.Namespace) -> int:
@@ -88,7 +89,10 @@ def do(arguments: argparse.Namespace) -> int:
         stolen=arguments.stolen,
         device=arguments.device,
     )
-    check(asked)
+    stored = check(asked)
+    clip = asked.clip or (stored.clip_name, stored.pretrained)
+    asked = replace(asked, device=resolved(arguments.device, clip))
+    options.say_where(arguments, [clip])
     audited, found = fingerprint(asked.folder), gather(asked)
     about = asked.as_dict() | {"stolen": found.stolen_each}
     record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))

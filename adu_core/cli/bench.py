@@ -92,6 +92,7 @@ def do(arguments: argparse.Namespace) -> None:
     methods = [method(name, preset) for name in names]
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
+    options.begin(arguments, [template])
     found = bench(
         template,
         methods,
@@ -115,5 +116,7 @@ def do(arguments: argparse.Namespace) -> None:
     print(f"{arguments.trials} trials a method on validation pictures, %\n")
     print(table(found))
     print("`adu methods` says what each changes of the CLIP, learns from, and how it is undone")
+    if found.doubt:
+        print(f"\n{found.doubt}")
     print(f"\n{found.reason}")
     print(f"saved in {folder}: bench.json, bench.png, runs{', trials' * bool(arguments.trials)}")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adu_core.cli.options import count
+from adu_core.device import gains
+
+if TYPE_CHECKING:
+    from adu_core.runs.spec import Spec
 
 
 def add_machines(command: argparse.ArgumentParser) -> None:
@@ -18,7 +22,7 @@ def add_machines(command: argparse.ArgumentParser) -> None:
     slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")
     slurm.add_argument("--minutes", type=count(1), default=240, help="of a job (240)")
     slurm.add_argument("--cpus", type=count(1), default=4, help="of a job (4)")
-    slurm.add_argument("--gpus", type=count(0), help="of a job (1, or none for --device cpu)")
+    slurm.add_argument("--gpus", type=count(0), help="of a job (1, or none if no run gains)")
     slurm.add_argument("--memory", type=count(1), default=16, help="of a job, in GB (16)")
     dask = command.add_argument_group("any other cluster, by Dask")
     dask.add_argument(
@@ -30,12 +34,12 @@ def add_machines(command: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def executor_from(arguments: argparse.Namespace) -> Iterator[Any]:
-    """Who runs what ``add_machines`` asked for: None for this machine."""
+def executor_from(arguments: argparse.Namespace, work: Sequence[Spec]) -> Iterator[Any]:
+    """Who is to run ``work``, as ``add_machines`` asked for: None for this machine."""
     if arguments.slurm and arguments.dask:
         raise ValueError("--slurm and --dask: say one of them")
     if arguments.slurm:
-        yield _slurm(arguments)
+        yield _slurm(arguments, work)
     elif arguments.dask:
         try:
             from distributed import Client
@@ -48,13 +52,16 @@ def executor_from(arguments: argparse.Namespace) -> Iterator[Any]:
         yield None
 
 
-def _slurm(arguments: argparse.Namespace) -> Any:
+def _slurm(arguments: argparse.Namespace, work: Sequence[Spec]) -> Any:
     try:
         import submitit
     except ImportError:
         raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
     executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
-    gpus = int(arguments.device != "cpu") if arguments.gpus is None else arguments.gpus
+    gpus = arguments.gpus
+    if gpus is None:  # what auto means is found out by each job, on its own machine
+        worth = any(gains(spec.clip) for spec in work)
+        gpus = int(worth if arguments.device == "auto" else arguments.device != "cpu")
     executor.update_parameters(
         slurm_partition=arguments.slurm,
         timeout_min=arguments.minutes,

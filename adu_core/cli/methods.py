@@ -16,7 +16,9 @@ EXAMPLES = "examples:\n  adu methods\n  adu methods gate\n"
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("name", nargs="?", choices=tuple(METHODS), metavar="NAME")
+    command.add_argument(
+        "name", nargs="?", choices=tuple(METHODS), metavar="NAME", help="its settings (all methods)"
+    )
 
 
 def do(arguments: argparse.Namespace) -> None:

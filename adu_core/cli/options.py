@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,33 @@ def add_data(command: argparse.ArgumentParser) -> None:
     add("--shots", type=count(1), default=8, help="pictures per class and domain (8)")
     add("--limit", type=count(1), help="measure on at most so many per class and domain")
     add("--mix", type=mix, default=0.5, help="overlap of the world's domains, 0 to 0.5 (0.5)")
-    add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+    add_device(command)
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """Where is computed; ``say_where`` tells it."""
+    command.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, mps or auto: a GPU where there is one, but the CPU for small CLIPs (auto)",
+    )
+
+
+def say_where(arguments: argparse.Namespace, clips: Iterable[tuple[str, str | None]]) -> None:
+    """Say on stderr, when all is checked and work begins, where it is done and why there."""
+    from adu_core.device import where
+
+    far = getattr(arguments, "slurm", None) or getattr(arguments, "dask", None)
+    said = f"computing on {far}, {arguments.device}" if far else where(arguments.device, clips)
+    print(f"adu {arguments.command}: {said}", file=sys.stderr)
+
+
+def begin(arguments: argparse.Namespace, work: Sequence[Spec]) -> None:
+    """``say_where`` for runs that are checked; and which of their words a CLIP never met."""
+    from adu_core.runs.run_spec import say_unmet
+
+    say_where(arguments, [spec.clip for spec in work])
+    say_unmet(work, arguments.device)
 
 
 def add_source(command: argparse.ArgumentParser) -> None:

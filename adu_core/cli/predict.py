@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
 from adu_core.clip.named import clip_from
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 from adu_core.show.names import padded, printable, width
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("--adapter", required=True, metavar="DIR", help="of `adu run --save`")
     command.add_argument("--clip", metavar="CLIP", help="if it is not where the adapter says")
-    command.add_argument("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+    options.add_device(command)
     command.add_argument(
         "--top",
         type=options.count(1),
@@ -77,7 +77,9 @@ def do(arguments: argparse.Namespace) -> int:
             bad += _tell(error)
     if not files:
         return 2
-    model = load_model(arguments.adapter, load_clip(name, pretrained, arguments.device))
+    device = resolved(arguments.device, (name, pretrained))
+    model = load_model(arguments.adapter, load_clip(name, pretrained, device))
+    options.say_where(arguments, [(name, pretrained)])
     table = None if arguments.json else _Table(model, files)
     if table:
         print(table.line("picture", "before", f"after forgetting {model.target}"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 
 SUMMARY = "train a small CLIP from nothing"
 EXAMPLES = """\
@@ -31,7 +31,7 @@ SMOKE = {"epochs": 1, "pictures": 8}
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     add, count = command.add_argument, options.count
-    add("--out", required=True, metavar="FILE.safetensors")
+    add("--out", required=True, metavar="FILE.safetensors", help="the CLIP to write")
     options.add_source(command)
     add(
         "--without",
@@ -41,13 +41,21 @@ def add(command: argparse.ArgumentParser) -> None:
         help="a domain that it is never to see, not even as a share of another domain's style: "
         "what exact unlearning would leave, for adu audit",
     )
-    add("--epochs", type=count(1), help="passes over the pictures")
-    add("--pictures", type=count(1), help="per class and domain")
+    add(
+        "--epochs",
+        type=count(1),
+        help=f"passes over the pictures ({WORLD_EPOCHS} of the world's, {FOLDER_EPOCHS} of others)",
+    )
+    add(
+        "--pictures",
+        type=count(1),
+        help=f"per class and domain ({WORLD_PICTURES} of the world's, all of others)",
+    )
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
     add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
     add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
-    add("--seed", type=count(0), default=0)
-    add("--device", default="cpu")
+    add("--seed", type=count(0), default=0, help="draws weights, pictures and captions (0)")
+    options.add_device(command)
     add("--force", action="store_true", help="replace a CLIP that is in --out")
     add("--smoke", action="store_true", help="seconds long, for tests")
 
@@ -102,6 +110,7 @@ def do(arguments: argparse.Namespace) -> None:
         validation = read_share(arguments.data, VALIDATION, arguments.size)
         gone = torch.isin(pictures.domains, torch.tensor([domains.index(name) for name in without]))
         pictures = pictures.subset(~gone)
+    options.say_where(arguments, [(arguments.out, None)])
     clip = pretrain(
         pictures,
         validation,
@@ -109,7 +118,7 @@ def do(arguments: argparse.Namespace) -> None:
         epochs=epochs,
         seed=arguments.seed,
         width=arguments.width,
-        device=arguments.device,
+        device=resolved(arguments.device, (arguments.out, None)),
         about=about,
     )
     accuracy = read_json(Path(arguments.out).with_suffix(".json"))["zero_shot"]["accuracy"]

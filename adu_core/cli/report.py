@@ -25,7 +25,7 @@ examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("folder", metavar="DIR")
+    command.add_argument("folder", metavar="DIR", help="where the records are")
     command.add_argument(
         "--by",
         type=options.words,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from adu_core.cli import options
 from adu_core.cli.machines import add_machines, executor_from
 from adu_core.clip.named import clip_from
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 
 if TYPE_CHECKING:
     from adu_core.runs.grid import Grid
@@ -44,7 +44,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="CLIP",
         help="the paper's by default (ViT-B-16-quickgelu:openai)",
     )
-    command.add_argument("--device", default="cpu", help="cpu, cuda or mps (cpu)")
+    options.add_device(command)
     command.add_argument("--save", metavar="DIR", help="where records and tables go")
     command.add_argument("--shots", type=count(1), default=8, help="per class and domain (8)")
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
@@ -114,6 +114,8 @@ def do(arguments: argparse.Namespace) -> None:
         counts=arguments.counts,
     )
     if arguments.dry_run:
+        check_device(arguments.device)
+        options.say_where(arguments, [spec.clip for spec in work])
         cells = len(names[0]) * len(names[1])
         measured = (
             count_pictures(data, arguments.limit)
@@ -151,14 +153,14 @@ def _forecast(
     from adu_core.runs.board import said_time
     from adu_core.runs.cost import expect, rate
 
-    check_device(arguments.device)
     name, weights = clip_from(arguments.clip)
+    device = resolved(arguments.device, (name, weights))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random weights are as large as others
         known = weights is None or Path(weights).is_file()
         clip = load_clip(name, weights if known else None)
     class_names, domain_names = names
-    speed = rate(arguments.device, torch.float32)
+    speed = rate(device, torch.float32)
     lines = []
     for method in dict.fromkeys(spec.method.name for spec in work):
         some = [spec for spec in work if spec.method.name == method]
@@ -169,20 +171,20 @@ def _forecast(
             domains=len(domain_names),  # type: ignore[arg-type]
             pictures=measured,
             speed=speed,
-            device=arguments.device,
+            device=device,
         )
         lines.append((method, cost))
     total = sum(cost.seconds for _, cost in lines)
     most = max(cost.gigabytes for _, cost in lines)
     about = "" if arguments.root else "about "
     text = [
-        f"{arguments.protocol}: {len(work)} runs on {arguments.device} "
+        f"{arguments.protocol}: {len(work)} runs on {device} "
         f"({speed / 1e12:.2f} TFLOP/s in float32, measured now), {about}{measured} test pictures:",
         *(
             f"  {method:<10} {cost.runs:>5} runs  {said_time(cost.seconds):>9}"
             for method, cost in lines
         ),
-        f"in all about {total / 3600:.1f} hours of one {arguments.device}, "
+        f"in all about {total / 3600:.1f} hours of one {device}, "
         f"{most:.1f} GB of its memory at most, besides pictures",
     ]
     return "\n".join(text)
@@ -199,9 +201,12 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
     if not far:
         check_device(arguments.device)
         run_spec.check(work, arguments.device)
+        options.begin(arguments, work)
+    else:
+        options.say_where(arguments, [])
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
-    with executor_from(arguments) as executor:
+    with executor_from(arguments, work) as executor:
         paths = sweep.sweep(
             work,
             folder / "runs",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.clip.named import clip_from
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 from adu_core.methods import METHODS
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.data.sources import source_names
     from adu_core.files import write_json
     from adu_core.methods.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
+    from adu_core.runs.doubt import doubt_of
     from adu_core.runs.record_table import said, table
     from adu_core.runs.run_spec import check, read_anew, run
 
@@ -108,17 +109,21 @@ def do(arguments: argparse.Namespace) -> None:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
     read_anew(spec.data)
     check([spec], arguments.device)
+    options.begin(arguments, [spec])
+    device = resolved(arguments.device, spec.clip)
     trials: list[str] = []
     if arguments.tune:
         from adu_core.runs.tune import trial_specs, tune
 
         kept, count = folder / TRIALS if folder else None, arguments.trials or 8
         trials = [f"{trial.name}.json" for trial in trial_specs(spec, count)]
-        spec = tune(spec, count, folder=kept, device=arguments.device).best
+        spec = tune(spec, count, folder=kept, device=device).best
         print(f"chosen on validation pictures: {said(spec.method)}\n")
     checkpoint = folder / CHECKPOINT if folder else None
-    done = run(spec, arguments.device, checkpoint=checkpoint)
+    done = run(spec, device, checkpoint=checkpoint)
     print(table(done.record))
+    if text := doubt_of(done.record):
+        print(f"\n{text}")
     if arguments.json:
         write_json(arguments.json, done.record)
     if folder:

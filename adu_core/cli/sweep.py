@@ -69,7 +69,9 @@ def do(arguments: argparse.Namespace) -> None:
 
     from adu_core.data.sources import source_names
     from adu_core.runs import records, run_spec, sweep
+    from adu_core.runs.doubt import doubt_of
     from adu_core.runs.forecast import forecast
+    from adu_core.runs.record import read_record
 
     far = bool(arguments.slurm or arguments.dask)
     if not far:  # a cluster's login node need not have the device
@@ -83,8 +85,11 @@ def do(arguments: argparse.Namespace) -> None:
         return
     if not far:
         run_spec.check(work, arguments.device)
+        options.begin(arguments, work)
+    else:
+        options.say_where(arguments, [])
     failed: dict[Spec, str] = {}
-    with executor_from(arguments) as executor:
+    with executor_from(arguments, work) as executor:
         paths = sweep.sweep(
             work,
             arguments.folder,
@@ -98,6 +103,8 @@ def do(arguments: argparse.Namespace) -> None:
     ]
     if done:
         records.print_report(records.read_table(done), ["method", *varied(work)])
+        for text in dict.fromkeys(filter(None, map(doubt_of, map(read_record, done)))):
+            print(f"\n{text}")
     if failed:
         print("\nfailed (a later sweep tries them again):")
         for spec, error in failed.items():

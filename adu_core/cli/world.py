@@ -14,11 +14,11 @@ SUMMARY = "draw a contact sheet of the drawn world"
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--out", required=True, metavar="FILE.png")
+    command.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
     command.add_argument(
         "--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)"
     )
-    command.add_argument("--seed", type=options.count(0), default=0)
+    command.add_argument("--seed", type=options.count(0), default=0, help="draws the pictures (0)")
     command.add_argument("--size", type=options.count(8), default=60, help="pixels a side (60)")
 
 

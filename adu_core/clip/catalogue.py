@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import open_clip
@@ -66,14 +67,34 @@ def needs_transformers(name: str) -> bool:
 
 
 def supported() -> str:
-    """For messages: which CLIPs work."""
-    names = supported_models()
+    """For messages: which CLIPs work, the first few of each kind."""
+    names = sorted(supported_models(), key=lambda name: (not name.startswith("ViT-"), len(name)))
     own = [name for name in names if not needs_transformers(name)]
     others = [name for name in names if needs_transformers(name)]
     return (
-        f"CLIPs that work are those with ViT tokens: {', '.join(own)}; "
-        f"with the package transformers also {', '.join(others)}"
+        f"CLIPs that work are those with ViT tokens: {_few(own)}; with the package transformers "
+        f"also {_few(others)} (adu_core.clip.catalogue.supported_models() lists them)"
     )
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    return f"{', '.join(names[:most])} and {len(names) - most} others"
+
+
+def near(name: str) -> str:
+    """For messages: the CLIPs that work whose names are like ``name``."""
+    found = difflib.get_close_matches(name, supported_models(), 3)
+    return f"near it are {', '.join(found)}" if found else supported()
+
+
+def of_hub(repository: str) -> str:
+    """``NAME:TAG`` of the weights that open_clip takes from a repository of the hub, or ""."""
+    for name, tag in open_clip.list_pretrained():
+        given, built = open_clip.get_pretrained_cfg(name, tag), open_clip.get_model_config(name)
+        same = given.get("quick_gelu", False) == built.get("quick_gelu", False)
+        if given.get("hf_hub", "").rstrip("/") == repository and same and not why_not(name):
+            return f"{name}:{tag}"
+    return ""
 
 
 def tower_of(visual: Any, name: str) -> Tower:

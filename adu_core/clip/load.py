@@ -15,14 +15,22 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from adu_core.clip.catalogue import needs_transformers, supported, supported_models, why_not
+from adu_core.clip.catalogue import near, needs_transformers, supported, why_not
 from adu_core.clip.frozen import FrozenCLIP
-from adu_core.files import read_json, read_tensors, write_json, write_tensors
+from adu_core.clip.weights import (
+    TOKEN_ROWS,
+    check_features,
+    check_numbers,
+    check_reachable,
+    fitting,
+    foreign,
+    load_weights,
+)
+from adu_core.files import read_json, read_layout, read_tensors, write_json, write_tensors
 
 #: The CLIP that ships with the package, pretrained on the drawn world.
 MINI = Path(__file__).parent / "assets" / "mini_clip.safetensors"
 
-TOKEN_ROWS = "token_rows"
 _EMBEDDING = "token_embedding.weight"
 
 
@@ -65,12 +73,18 @@ def build(config: Mapping[str, Any], name: str) -> nn.Module:
 def _create(
     name: str, pretrained: str | None = None, preprocess: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """``open_clip.create_model`` without its warning that random weights are random."""
+    """``open_clip.create_model`` without its warning that random weights are random.
+
+    ``pretrained`` is a tag; without one, nothing is fetched.
+    """
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:
         model: nn.Module = open_clip.create_model(
-            name, pretrained=pretrained, force_preprocess_cfg=dict(preprocess or {})
+            name,
+            pretrained=pretrained,
+            pretrained_text=False,
+            force_preprocess_cfg=dict(preprocess or {}),
         )
     finally:
         logging.root.setLevel(level)
@@ -91,21 +105,35 @@ def save_clip(
 
 def _load_ours(path: Path, name: str) -> FrozenCLIP:
     """A CLIP that ``save_clip`` wrote. Words never trained on are zero vectors."""
-    weights, _ = read_tensors(path)
-    record = read_json(path.with_suffix(".json"))
-    if TOKEN_ROWS not in weights or not isinstance(record, dict) or "model" not in record:
+    layout = read_layout(path)
+    if TOKEN_ROWS not in layout:
+        keys = build(mini_config(60), "adu-mini").state_dict().keys()
+        what = foreign(layout, keys)
+        name = fitting(layout).partition(" or ")[0] or "ViT-B-16-quickgelu"
         raise ValueError(
-            f"{path} was not written by `adu pretrain`: for open_clip's weights give the model's "
-            "name and the path, as in load_clip('ViT-B-16', pretrained=PATH)"
+            f"{path} was not written by `adu pretrain`: "
+            + (what or f"if it holds weights of open_clip's, say whose: --clip {name}:{path}")
         )
-    config = record["model"]
-    rows = weights.pop(TOKEN_ROWS)
-    table = torch.zeros(config["text_cfg"]["vocab_size"], config["text_cfg"]["width"])
-    table[rows] = weights[_EMBEDDING]
-    model = build(config, "adu-mini")
-    model.load_state_dict({**weights, _EMBEDDING: table})
-    tokenizer = open_clip.get_tokenizer("adu-mini")
-    return FrozenCLIP(model, tokenizer, name)
+    about = path.with_suffix(".json")
+    if not about.exists():
+        raise FileNotFoundError(f"{about} is missing: `adu pretrain` wrote it beside {path.name}")
+    record, (weights, _) = read_json(about), read_tensors(path)
+    if not isinstance(record, dict) or "model" not in record:
+        raise ValueError(f"{about} was not written by `adu pretrain`: it says nothing of a model")
+    try:
+        config, rows = record["model"], weights.pop(TOKEN_ROWS)
+        table = torch.zeros(config["text_cfg"]["vocab_size"], config["text_cfg"]["width"])
+        table[rows] = weights[_EMBEDDING]
+        model = build(config, "adu-mini")
+        model.load_state_dict({**weights, _EMBEDDING: table})
+    except MemoryError:
+        raise
+    except Exception:  # of whatever kind: open_clip builds what the file says
+        raise ValueError(f"{path} and {about.name} are not of one CLIP: make them anew") from None
+    check_numbers(model, path)
+    clip = FrozenCLIP(model, open_clip.get_tokenizer("adu-mini"), name)
+    check_features(clip, path)
+    return clip
 
 
 def load_clip(
@@ -127,11 +155,16 @@ def load_clip(
     if name == "mini" or name.endswith(".safetensors"):
         if pretrained is not None:
             raise ValueError(f"{name} is whole: it takes no pretrained={pretrained!r}")
-        clip = _load_ours(MINI if name == "mini" else Path(name), name)
+        path = MINI if name == "mini" else Path(name)
+        if not path.exists():
+            raise FileNotFoundError(f"the CLIP {name} is missing{_from_here(path)}")
+        clip = _load_ours(path, name)
         return clip.to(device)
     if name not in open_clip.list_models():
-        known = ", ".join(supported_models())
-        raise ValueError(f"no CLIP {name!r}: give 'mini', a .safetensors path, or {known}")
+        raise ValueError(
+            f"no CLIP {name!r}: give 'mini', a .safetensors path, or a name of open_clip's; "
+            f"{near(name)}"
+        )
     if reason := why_not(name):
         raise ValueError(f"{name}: {reason}; {supported()}")
     if needs_transformers(name) and find_spec("transformers") is None:
@@ -140,47 +173,67 @@ def load_clip(
             f"the {'tokenizer' if own else 'text tower'} of {name} comes with the package "
             "transformers: pip install transformers"
         )
-    preprocess: Mapping[str, Any] = {}
     if pretrained is None:
         warnings.warn(
             f"{name} has random weights: pass pretrained='openai' or a path", stacklevel=2
         )
+        model = _create(name)
+    elif pretrained in open_clip.list_pretrained_tags_by_model(name):
+        _check_tag(name, pretrained)
+        model = _create(name, pretrained)
     else:
-        _check_pretrained(name, pretrained)
-        if Path(pretrained).is_file():
-            preprocess = _unknown_weights(name, pretrained)
-    model = _create(name, pretrained, preprocess)
+        _check_file(name, pretrained)
+        preprocess, unknown = _unknown_weights(name, pretrained)
+        model = _create(name, preprocess=preprocess)
+        load_weights(model, name, pretrained)
+        if unknown:
+            warnings.warn(unknown, stacklevel=2)
     clip = FrozenCLIP(model, open_clip.get_tokenizer(name), name, pretrained or "")
+    if Path(clip.pretrained).is_file():
+        check_features(clip, clip.pretrained)
     return clip.to(device)
 
 
-def _check_pretrained(name: str, pretrained: str) -> None:
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if pretrained in tags:
-        trained = open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False)
-        built = open_clip.get_model_config(name).get("quick_gelu", False)
-        if trained != built:
-            other = name.removesuffix("-quickgelu") if built else f"{name}-quickgelu"
-            raise ValueError(
-                f"the weights {pretrained!r} were trained {'with' if trained else 'without'} "
-                f"QuickGELU, {name} is built {'with' if built else 'without'}: use {other}"
-            )
-    elif not Path(pretrained).is_file():
-        raise FileNotFoundError(
-            f"pretrained={pretrained!r} is neither a file nor a tag of {name}: "
-            f"the tags are {', '.join(tags) or 'none'}"
-        )
-    elif Path(pretrained).suffix != ".safetensors":
+def _check_tag(name: str, tag: str) -> None:
+    """Raise ``ValueError`` unless open_clip's weights suit ``name``, or cannot be fetched."""
+    given = open_clip.get_pretrained_cfg(name, tag)
+    trained = given.get("quick_gelu", False)
+    built = open_clip.get_model_config(name).get("quick_gelu", False)
+    if trained != built:
+        other = name.removesuffix("-quickgelu") if built else f"{name}-quickgelu"
         raise ValueError(
-            f"{pretrained} may be a pickle, which can run code when it is read: convert it to "
+            f"the weights {tag!r} were trained {'with' if trained else 'without'} "
+            f"QuickGELU, {name} is built {'with' if built else 'without'}: use {other}"
+        )
+    check_reachable(name, tag)
+
+
+def _check_file(name: str, path: str) -> None:
+    """Raise ``OSError`` or ``ValueError`` unless ``path`` may be a safetensors file."""
+    if not Path(path).exists():
+        if Path(path).suffix or len(Path(path).parts) > 1:
+            raise FileNotFoundError(f"{path}, the weights of {name}, is missing{_from_here(path)}")
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise FileNotFoundError(
+            f"pretrained={path!r} is neither a file nor a tag of {name}: the tags are {tags}"
+        )
+    if Path(path).is_file() and Path(path).suffix != ".safetensors":
+        raise ValueError(
+            f"{path} may be a pickle, which can run code when it is read: convert it to "
             "safetensors where you trust it (safetensors.torch.save_file(state_dict, PATH))"
         )
 
 
-def _unknown_weights(name: str, path: str) -> dict[str, Any]:
+def _from_here(path: str | Path) -> str:
+    """For messages: where a path was looked for, and which option says another."""
+    where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
+    return f"{where}: say with --clip where it is"
+
+
+def _unknown_weights(name: str, path: str) -> tuple[dict[str, Any], str]:
     """How pictures for the weights at ``path`` are prepared: as for all of open_clip's of ``name``.
 
-    Where those differ, in this or in their activation, a warning says what is assumed.
+    Where those differ, in this or in their activation, a text says what is assumed.
     """
     told = ("mean", "std", "interpolation", "resize_mode")
     ways = {
@@ -202,10 +255,5 @@ def _unknown_weights(name: str, path: str) -> dict[str, Any]:
             "that pictures are prepared as for OpenAI's CLIP (if not, give the tag, one of "
             f"{', '.join(ways)})"
         )
-    if assumed:
-        warnings.warn(
-            f"{path} does not say how its weights were trained: {name} assumes "
-            f"{' and '.join(assumed)}",
-            stacklevel=3,
-        )
-    return agreed
+    unknown = f"{path} does not say how its weights were trained: {name} assumes "
+    return agreed, f"{unknown}{' and '.join(assumed)}" if assumed else ""

@@ -96,8 +96,8 @@ def candidate_losses(
         for each in classes.split(count):
             logits = clip.similarity(features, each)
             parts = losses.memorize_and_forget(logits, labels, forgotten, forget_weight)
-            found.append(parts.total.double())
-    return torch.stack(found).cpu()
+            found.append(parts.total.cpu().double())
+    return torch.stack(found)
 
 
 @dataclass(frozen=True)

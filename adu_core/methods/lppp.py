@@ -58,7 +58,8 @@ def step_sizes(features: Tensor, class_features: Tensor, shares: Tensor) -> tupl
 
     features (N, E), class_features (C, E), shares c (N,)
     """
-    F, c = features.double(), shares.double()[:, None]
+    features, class_features, shares = (x.cpu() for x in (features, class_features, shares))
+    F, c = features.double(), shares.double()[:, None]  # not every GPU has float64
     largest = torch.linalg.eigvalsh(F.T @ (c * F))[-1]
     text = (c * (F @ class_features.double().T).square()).sum(dim=0).max()
     return 4 / largest.item(), 1 / (4 * text.item())

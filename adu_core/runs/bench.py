@@ -14,6 +14,7 @@ from adu_core.measure.fronts import confidence_interval
 from adu_core.methods.base import Method
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.choice import Row, choose
+from adu_core.runs.doubt import doubt_of
 from adu_core.runs.record import Record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
@@ -25,12 +26,16 @@ KEEP = 0.95
 
 @dataclass(frozen=True)
 class Bench:
-    """A finished bench: its rows, best first, what was left out and why, and the pick, if any."""
+    """A finished bench: its rows, best first, what was left out and why, and the pick, if any.
+
+    doubt: a warning if the CLIP does not know the pictures, or ""
+    """
 
     rows: list[Row]
     left_out: dict[str, str]
     pick: Row | None
     reason: str
+    doubt: str = ""
 
 
 def bench(
@@ -108,7 +113,9 @@ def bench(
         raise ValueError(f"no method is left: {'; '.join(left_out.values())}")
     rows.sort(key=lambda row: -row.h if row.h == row.h else math.inf)
     pick, reason = choose(rows)
-    return Bench(rows, left_out, pick, reason)
+    records = (record for specs in wanted.values() for record in _records(specs, folder / "runs"))
+    doubts = filter(None, map(doubt_of, records))
+    return Bench(rows, left_out, pick, reason, next(doubts, ""))
 
 
 def _tune(

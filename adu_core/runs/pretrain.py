@@ -18,7 +18,7 @@ from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import build, load_clip, mini_config, save_clip
 from adu_core.data.captioning import captions
 from adu_core.data.dataset import DomainDataset, batch_indices
-from adu_core.files import read_tensors, write_json, write_tensors
+from adu_core.files import read_tensors, write_checkpoint, write_json
 from adu_core.measure.accuracy import accuracies
 from adu_core.provenance import provenance
 from adu_core.settings import differences
@@ -173,7 +173,7 @@ def _store(
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state[parameter].items():
             tensors[f"{key}.{name}"] = value
-    write_tensors(path, tensors, {"run": run, "history": history})
+    write_checkpoint(path, tensors, {"run": run, "history": history})
 
 
 def _resume(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-import torch
-
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import load_clip
 from adu_core.clip.named import clip_from
 from adu_core.data.dataset import readable
 from adu_core.data.grammar import KINDS
 from adu_core.data.sources import Splits, load_splits, source_names
+from adu_core.device import resolved
 from adu_core.methods import Preset, method
 from adu_core.methods.adu.method import ADU
 from adu_core.methods.base import Method
@@ -125,6 +124,5 @@ def profile() -> Profile:
     shots = os.environ.get("ADU_SHOTS") or "8"
     if not shots.isdecimal() or int(shots) < 1:
         raise ValueError(f"ADU_SHOTS must be a whole number, 1 or more, not {shots!r}")
-    large = clip[1] is not None
-    device = "cuda" if large and torch.cuda.is_available() else "cpu"
-    return Profile(clip, data, forget, device, int(shots), None if data == "world" else 10)
+    limit = None if data == "world" else 10
+    return Profile(clip, data, forget, resolved("auto", clip), int(shots), limit)

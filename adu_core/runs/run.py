@@ -12,12 +12,14 @@ from torch import Tensor
 
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.data.dataset import DomainDataset
+from adu_core.data.notice import notice
 from adu_core.data.sources import Splits
 from adu_core.data.target import Target, target
 from adu_core.measure.accuracy import predictions
 from adu_core.measure.evaluate import Result, evaluate, result_of
 from adu_core.methods.base import Method, Model, Task
 from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.runs.doubt import doubt, unknown_words
 from adu_core.runs.labels import told
 from adu_core.runs.record import SCHEMA, Record
 from adu_core.runs.spec import Extra, Spec, Split
@@ -89,7 +91,8 @@ def unlearn(
 
     ``on`` says which pictures are measured: settings are chosen on "validation", results
     reported on "test". ``before``, what ``evaluate`` gave for the same pictures, spares the first
-    measurement. ``spec`` says where CLIP and pictures come from; without one, the record names
+    measurement. ``progress`` shows bars, and a warning on stderr if the CLIP does not know the
+    pictures. ``spec`` says where CLIP and pictures come from; without one, the record names
     them by their fingerprints. The other arguments are those of ``fit`` and of ``Spec``.
     """
     started = time.perf_counter()
@@ -117,6 +120,15 @@ def unlearn(
     if before:  # a measurement handed in may have had another target in mind
         again, _ = evaluate(clip, pictures, asked, entangled=False, features=features_before)
         result_before = {**result_before, **again}
+    counts = pictures.counts().sum(dim=0).tolist()
+    measured = dict(zip(pictures.domain_names, counts, strict=True))
+    if progress:
+        doubts = (
+            unknown_words(clip, pictures.class_names),
+            doubt(result_before, measured, len(pictures.class_names)),
+        )
+        for text in filter(None, doubts):
+            notice(text)
     task = told(clip, splits.shots, asked, spec.labels, seed)
     run = Loop(progress=progress, checkpoint=checkpoint)
     fitting = time.perf_counter()
@@ -135,6 +147,7 @@ def unlearn(
         "found": {
             "classes": list(pictures.class_names),
             "domains": list(pictures.domain_names),
+            "measured": measured,
             "clip_fingerprint": clip.fingerprint,
             "pictures_fingerprint": fingerprint,
             "shots_fingerprint": splits.shots.fingerprint(),

@@ -13,6 +13,7 @@ from torch import Tensor
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.clip.load import load_clip
 from adu_core.data.dataset import DomainDataset
+from adu_core.data.notice import notice
 from adu_core.data.preprocess import Preprocess
 from adu_core.data.sources import (
     Splits,
@@ -22,10 +23,11 @@ from adu_core.data.sources import (
     source_names,
 )
 from adu_core.data.target import Target
-from adu_core.device import check_device
+from adu_core.device import check_device, resolved
 from adu_core.files import write_json
 from adu_core.measure.evaluate import Result, evaluate
 from adu_core.methods.base import Task
+from adu_core.runs.doubt import unknown_words
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
 
@@ -41,6 +43,13 @@ def check(work: Iterable[Spec], device: str = "cpu") -> None:
         spec.method.check(task)
         with torch.no_grad():
             spec.method.start(task).class_features()  # learned words may leave names no room
+
+
+def say_unmet(work: Iterable[Spec], device: str = "cpu") -> None:
+    """Warn on stderr, before any work, of classes whose words a spec's small CLIP never met."""
+    for clip, data in dict.fromkeys((spec.clip, spec.data) for spec in work):
+        if text := unknown_words(clip_of(clip, device), _names(data)[0]):
+            notice(text)
 
 
 def run_spec(spec: Spec, path: Path, device: str = "cpu") -> None:
@@ -80,8 +89,11 @@ def run(
 
 
 def clip_of(name: tuple[str, str | None], device: str = "cpu") -> FrozenCLIP:
-    """The CLIP of a spec, read anew only if its file was written anew."""
-    return _load(name, device, tuple(_stamp(part) for part in name))
+    """The CLIP of a spec, read anew only if its file was written anew.
+
+    ``device`` may be "auto", which is found out here, on the machine that computes.
+    """
+    return _load(name, resolved(device, name), tuple(_stamp(part) for part in name))
 
 
 @functools.lru_cache(maxsize=1)

@@ -21,9 +21,11 @@ from typing import Any
 
 import torch
 
+from adu_core.data.notice import notice
 from adu_core.files import write_json
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.board import Board
+from adu_core.runs.doubt import doubt_of
 from adu_core.runs.record import read_record
 from adu_core.runs.run_spec import read_anew, run_spec
 from adu_core.runs.spec import Spec
@@ -63,7 +65,10 @@ def sweep(
             note = paths[spec].with_suffix(".failed.json")
             if error is None:
                 note.unlink(missing_ok=True)
-                board.done(spec, read_record(paths[spec])["after"]["metrics"])
+                record = read_record(paths[spec])
+                board.done(spec, record["after"]["metrics"])
+                if progress and (text := doubt_of(record)):
+                    notice(text)
             else:
                 noted[spec] = error
                 write_json(note, {"config": spec.as_dict(), "error": error})

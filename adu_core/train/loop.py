@@ -15,7 +15,7 @@ from tqdm import tqdm
 from adu_core.clip.frozen import FrozenCLIP
 from adu_core.data.dataset import DomainDataset, batch_indices
 from adu_core.data.target import Target
-from adu_core.files import plain, read_tensors, write_tensors
+from adu_core.files import plain, read_tensors, write_checkpoint
 from adu_core.measure.accuracy import Measurable, predictions
 from adu_core.measure.evaluate import result_of
 from adu_core.precision import Precision, tf32
@@ -153,8 +153,11 @@ def train(
     history = run.history
     history[:] = _resume(run.checkpoint, about, model, optimizer) if run.checkpoint else []
 
-    epochs = range(len(history), steps.epochs)
-    for epoch in (bar := tqdm(epochs, "epochs", disable=not run.progress, leave=False)):
+    done, epochs = len(history), steps.epochs
+    bar = tqdm(
+        range(done, epochs), "epochs", epochs, initial=done, disable=not run.progress, leave=False
+    )
+    for epoch in bar:
         # Every epoch draws from its own stream, so an interrupted run can go on at any epoch.
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         for group in optimizer.param_groups:
@@ -218,7 +221,7 @@ def _store(
         for key, value in optimizer.state.get(parameter, {}).items():
             if value is not None:
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
-    write_tensors(path, tensors, {"run": about, "history": history})
+    write_checkpoint(path, tensors, {"run": about, "history": history})
 
 
 def _resume(
