@@ -402,6 +402,27 @@ def test_further_columns_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "shown"),
+    [("silhouette_class.after", (0.0312, 0.0452), "0.038"), ("seconds", (31.0, 45.6), "38.3")],
+)
+def test_a_further_column_has_digits_that_fit_it(
+    name: str,
+    values: tuple[float, float],
+    shown: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for seed in (0, 1):
+        write(tmp_path, replace(SPEC, seed=seed), 80, 60)
+    found = records.read_table(tmp_path).assign(**{name: values})
+    records.print_report(found, ["method"], [name])
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    told = row.split()[head.replace(" ±", "_±").split().index(name) :]
+    assert told[0] == shown
+    assert len(told[1].partition(".")[2]) == len(shown.partition(".")[2])
+
+
 def test_only_for_whole_domains_is_there_a_perfect_gate(tmp_path: Path) -> None:
     write(tmp_path, replace(SPEC, forget=Target((), ("car",))), 80, 60)
     assert "of_perfect" not in records.read_table(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,9 @@ def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -
     formats = dict.fromkeys(numbers, "{:g}".format) | dict.fromkeys(
         [name for name in means if name.endswith(" ±")], half_width
     )
+    for name in also:
+        if means[name].abs().max() <= 1:  # a silhouette, an MMD²: no percentage
+            formats |= {name: "{:.3f}".format, f"{name} ±": partial(half_width, digits=3)}
     print(_text(means, formats))
     if (means["h ±"].abs() < 1e-9).any():
         print("±  –: nothing random, the same in every seed")
