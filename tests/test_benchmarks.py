@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 
@@ -164,6 +165,18 @@ def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
     assert found == {"tests": 2, "failed": 1}
     assert machines.failed(found)
     assert machines.said(found) == "1 of 2 passed"
+
+
+def test_a_machine_counts_the_notebooks_that_fail_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    for name, cell in {"a": "import os; os.environ['WHERE']", "b": "1 / 0"}.items():
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+        nbformat.write(notebook, tmp_path / f"notebooks/{name}.ipynb")
+    monkeypatch.setattr(machines, "ROOT", tmp_path)
+    found = machines.notebooks(tmp_path / "played", os.environ | {"WHERE": "here"}, 2)
+    assert found == {"tests": 2, "failed": 1}
 
 
 def test_this_processor_plays_the_simplest() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from itertools import product
-from typing import Protocol
+from typing import Protocol, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -99,8 +99,9 @@ def _around(values: Sequence[float]) -> tuple[float, float]:
 
 def _name(ax: Axes, rows: Sequence[Point]) -> None:
     """Each method's name, as near to its point as no other name and no point is in its way."""
-    ax.figure.draw_without_rendering()  # now it is known where things are
-    inside, unit = ax.get_window_extent(), ax.figure.dpi / 72
+    figure = cast("Figure", ax.figure)
+    figure.draw_without_rendering()  # now it is known where things are
+    inside, unit = ax.get_window_extent(), figure.dpi / 72
     dots = [ax.transData.transform((row.mem, row.for_)) for row in rows]
     taken = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in dots]
     if legend := ax.get_legend():
@@ -115,7 +116,8 @@ def _name(ax: Axes, rows: Sequence[Point]) -> None:
             low = dot[1] + far * up * unit - size.height / 2
             box = Bbox.from_bounds(left, low, size.width, size.height).padded(1)
             faults = sum(box.overlaps(other) for other in taken)
-            faults += bool((Bbox.union([box, inside]).size > inside.size).any())
+            around = Bbox.union([box, inside])
+            faults += around.width > inside.width or around.height > inside.height
             places[far, across, up] = faults, box
         far, across, up = min(places, key=lambda place: places[place][0])  # the nearest of equals
         taken.append(places[far, across, up][1])
