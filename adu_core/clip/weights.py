@@ -10,7 +10,7 @@ from typing import Any
 import open_clip
 import torch
 from huggingface_hub import constants
-from huggingface_hub.utils import get_session
+from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 from torch import nn
 
 from adu_core.clip.catalogue import supported_models
