@@ -69,8 +69,9 @@ def test_pretraining_that_finds_no_room_is_one_line(
 ) -> None:
     path = tmp_path / "clip.safetensors"
     path.write_bytes(Path(tiny_path).read_bytes())
+    words = ["pretrain", "--smoke", "--size", "20", "--force", "--out", str(path)]
     with full_disk(100_000):
-        assert main(["pretrain", "--smoke", "--size", "20", "--out", str(path)]) == 2
+        assert main(words) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert str(tmp_path / "clip.partial.safetensors") in error
     assert "the same command then goes on" in error

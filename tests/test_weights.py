@@ -363,3 +363,15 @@ def test_features_of_a_file_are_open_clips(weights: Weights, tmp_path: Path) -> 
         theirs: Any = model
         wanted = theirs.eval().encode_image(pictures, normalize=True)
         assert (clip.encode_image(pictures) - wanted).abs().max() < 1e-5
+
+
+def test_a_missing_reference_is_asked_for_by_its_own_option(
+    tiny_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "--clip", tiny_path, "--shots", "1", "--limit", "1", "--method", "nullspace"]
+    assert main([*words, "--save", "saved"]) == 0
+    for option in ("--clip", "--reference"):
+        capsys.readouterr()
+        assert main(["audit", "saved", option, "nosuch.safetensors"]) == 2
+        assert f"say with {option} where it is" in capsys.readouterr().err

@@ -94,7 +94,11 @@ def gather(asked: Asked) -> Materials:
     model = load_model(asked.folder, clip)
     reference = None
     if asked.reference:
-        reference = load_clip(asked.reference[0], asked.reference[1], asked.device)
+        try:
+            reference = load_clip(asked.reference[0], asked.reference[1], asked.device)
+        except FileNotFoundError as error:
+            said = str(error).replace("--clip", "--reference")
+            raise FileNotFoundError(said) from None
         if reference.picture_size != clip.picture_size:
             raise ValueError(
                 f"the reference takes pictures of {reference.picture_size} pixels, the model of "
