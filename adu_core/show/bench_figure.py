@@ -85,7 +85,7 @@ def bench_figure(rows: Sequence[Point], title: str) -> Figure:
                 row.mem, row.for_, s=26, color=[colour], marker=marker, edgecolors="white",
                 linewidths=0.4, zorder=3,
             )  # fmt: skip
-        _name(ax, rows)
+        _name(figure, ax, rows)
         sns.despine(ax=ax)
     return figure
 
@@ -97,10 +97,10 @@ def _around(values: Sequence[float]) -> tuple[float, float]:
     return max(-2.0, low - room), min(102.0, high + room)
 
 
-def _name(ax: Axes, rows: Sequence[Point]) -> None:
+def _name(figure: Figure, ax: Axes, rows: Sequence[Point]) -> None:
     """Each method's name, as near to its point as no other name and no point is in its way."""
-    ax.figure.draw_without_rendering()  # now it is known where things are
-    inside, unit = ax.get_window_extent(), ax.figure.dpi / 72
+    figure.draw_without_rendering()  # now it is known where things are
+    inside, unit = ax.get_window_extent(), figure.dpi / 72
     dots = [ax.transData.transform((row.mem, row.for_)) for row in rows]
     taken = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in dots]
     if legend := ax.get_legend():
@@ -115,7 +115,8 @@ def _name(ax: Axes, rows: Sequence[Point]) -> None:
             low = dot[1] + far * up * unit - size.height / 2
             box = Bbox.from_bounds(left, low, size.width, size.height).padded(1)
             faults = sum(box.overlaps(other) for other in taken)
-            faults += bool((Bbox.union([box, inside]).size > inside.size).any())
+            faults += not (inside.x0 < box.x0 and box.x1 < inside.x1)
+            faults += not (inside.y0 < box.y0 and box.y1 < inside.y1)
             places[far, across, up] = faults, box
         far, across, up = min(places, key=lambda place: places[place][0])  # the nearest of equals
         taken.append(places[far, across, up][1])
