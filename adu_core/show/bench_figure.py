@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from itertools import product
-from typing import Protocol, cast
+from typing import Protocol
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -85,7 +85,7 @@ def bench_figure(rows: Sequence[Point], title: str) -> Figure:
                 row.mem, row.for_, s=26, color=[colour], marker=marker, edgecolors="white",
                 linewidths=0.4, zorder=3,
             )  # fmt: skip
-        _name(ax, rows)
+        _name(figure, ax, rows)
         sns.despine(ax=ax)
     return figure
 
@@ -97,9 +97,8 @@ def _around(values: Sequence[float]) -> tuple[float, float]:
     return max(-2.0, low - room), min(102.0, high + room)
 
 
-def _name(ax: Axes, rows: Sequence[Point]) -> None:
+def _name(figure: Figure, ax: Axes, rows: Sequence[Point]) -> None:
     """Each method's name, as near to its point as no other name and no point is in its way."""
-    figure = cast("Figure", ax.figure)
     figure.draw_without_rendering()  # now it is known where things are
     inside, unit = ax.get_window_extent(), figure.dpi / 72
     dots = [ax.transData.transform((row.mem, row.for_)) for row in rows]
@@ -116,8 +115,8 @@ def _name(ax: Axes, rows: Sequence[Point]) -> None:
             low = dot[1] + far * up * unit - size.height / 2
             box = Bbox.from_bounds(left, low, size.width, size.height).padded(1)
             faults = sum(box.overlaps(other) for other in taken)
-            around = Bbox.union([box, inside])
-            faults += around.width > inside.width or around.height > inside.height
+            faults += not (inside.x0 < box.x0 and box.x1 < inside.x1)
+            faults += not (inside.y0 < box.y0 and box.y1 < inside.y1)
             places[far, across, up] = faults, box
         far, across, up = min(places, key=lambda place: places[place][0])  # the nearest of equals
         taken.append(places[far, across, up][1])
