@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 from PIL import Image
 
@@ -17,9 +18,9 @@ settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Test processes run side by side, and bits depend on the number of threads."""
-    torch.set_num_threads(1)
+def _threads() -> None:
+    """Test processes run side by side: one thread each, unless OMP_NUM_THREADS says otherwise."""
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,9 +31,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A CLIP hardly trained, by the command that trains the real one."""
-    path = tmp_path_factory.mktemp("clip") / "tiny.safetensors"
-    assert main(["pretrain", "--smoke", "--out", str(path)]) == 0
+    """A CLIP hardly trained, by the command that trains the real one; once for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    path = shared / "clip" / "tiny.safetensors"
+    with FileLock(shared / "clip.lock"):
+        if not path.exists():
+            assert main(["pretrain", "--smoke", "--out", str(path)]) == 0
     return str(path)
 
 
