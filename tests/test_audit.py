@@ -15,8 +15,7 @@ from quick import quick
 from torch import Tensor
 
 from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
-from adu_core.audit import audit as audits
-from adu_core.audit.audit import PARTS, SCORES, Requirement, failed, requirement
+from adu_core.audit.audit import PARTS, SCORES, Requirement, audit, failed, requirement
 from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
 from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
@@ -292,7 +291,7 @@ def test_an_untouched_model_tells_nothing_of_its_shots(nothing: Materials) -> No
 @pytest.fixture(scope="module")
 def record(nothing: Materials) -> dict[str, Any]:
     """Of a model that forgot nothing, so that every attack succeeds; with JSON's own types."""
-    found: dict[str, Any] = json.loads(json.dumps(audits.audit(nothing, {"data": "world"})))
+    found: dict[str, Any] = json.loads(json.dumps(audit(nothing, {"data": "world"})))
     return found
 
 
@@ -464,17 +463,15 @@ def test_requirements() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_can_be_audited(
-    name: str, tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_method_can_be_audited(name: str, tiny_clip: FrozenCLIP, few: Splits) -> None:
     slow = {"relearning": lambda m: relearning(m, shots=(1,), steps=1)}
     quicker = {
         "recovery": lambda m: recovery(m, shots=(1,)),
         "between": lambda m: between(m, per_class=1),
         "disguises": lambda m: disguises(m, per_class=1),
     }
-    monkeypatch.setattr(audits, "PARTS", {**PARTS, **slow, **quicker})
-    found = audits.audit(materials(tiny_clip, few, quick(name)))
+    parts = {**PARTS, **slow, **quicker}
+    found = audit(materials(tiny_clip, few, quick(name)), parts=parts)
     for score, value in found["scores"].items():
         assert value is None or math.isfinite(value), score
     assert card(found).count("\n| ") > 20
