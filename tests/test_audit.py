@@ -15,7 +15,16 @@ from quick import quick
 from torch import Tensor
 
 from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
-from adu_core.audit.audit import PARTS, SCORES, Requirement, audit, failed, requirement
+from adu_core.audit.audit import (
+    PARTS,
+    SCORES,
+    Requirement,
+    audit,
+    failed,
+    requirement,
+    scores,
+    undo,
+)
 from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
 from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
@@ -340,8 +349,8 @@ def test_the_card_says_every_score_as_the_record_has_it(name: str, record: dict[
     found["recovery"]["model"].pop("block 5")
     found["recovery"]["shots"] = [1, 4]
     found["effects"]["cosine"] = 0.98251
-    found["undo"] = audits.undo(found, "takes it off")
-    found["scores"] = audits.scores(found)
+    found["undo"] = undo(found, "takes it off")
+    found["scores"] = scores(found)
     score, text = found["scores"][name], rendered(card(found))
     said = "0.983" if name == "cosine" else f"{score:.1f}"
     assert [name, said, SCORES[name]] in text
@@ -371,7 +380,7 @@ def rendered(markdown: str) -> list[list[str]]:
 )
 def test_a_card_shows_names_of_any_characters(name: str, record: dict[str, Any]) -> None:
     found = json.loads(json.dumps(record).replace("painting", json.dumps(name)[1:-1]))
-    found["undo"] = audits.undo(found, "takes it off")
+    found["undo"] = undo(found, "takes it off")
     found["undo"][2]["does"] = f"disguises pictures: {name} behind"
     rows = rendered(card(found))
     assert name in [row[0] for row in rows]
