@@ -12,6 +12,22 @@ from PIL import Image
 from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.cli import main
 
+#: Test files whose results no processor's arithmetic can change; the tests of all others, and of
+#: new ones, are marked ``numerics``, and `make machines` runs them on every processor.
+EXACT = {
+    "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "colours",
+    "computed", "dark", "dataset", "execute", "figures", "files", "folder", "frame", "fuzz", "grid",
+    "hub", "interactive", "names", "notebooks", "pages", "profiles", "provenance", "records",
+    "replace", "settings", "sources", "spec", "target", "text", "tree", "workflows",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem.removeprefix("test_") not in EXACT:
+            item.add_marker("numerics")
+
+
 # A slow or busy machine is no error; a failing example can be repeated on any machine.
 settings.register_profile("patient", deadline=None, print_blob=True)
 settings.load_profile("patient")
