@@ -5,11 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 from PIL import Image
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.cli import main
+
+#: Test files whose results no processor's arithmetic can change; the tests of all others, and of
+#: new ones, are marked ``numerics``, and `make machines` runs them on every processor.
+EXACT = {
+    "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "colours",
+    "computed", "dark", "dataset", "execute", "figures", "files", "folder", "frame", "fuzz", "grid",
+    "hub", "interactive", "names", "notebooks", "pages", "profiles", "provenance", "records",
+    "replace", "settings", "sources", "spec", "target", "text", "tree", "workflows",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem.removeprefix("test_") not in EXACT:
+            item.add_marker("numerics")
+
 
 # A slow or busy machine is no error; a failing example can be repeated on any machine.
 settings.register_profile("patient", deadline=None, print_blob=True)
@@ -17,9 +34,9 @@ settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Test processes run side by side, and bits depend on the number of threads."""
-    torch.set_num_threads(1)
+def _threads() -> None:
+    """Test processes run side by side: one thread each, unless OMP_NUM_THREADS says otherwise."""
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,9 +47,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A CLIP hardly trained, by the command that trains the real one."""
-    path = tmp_path_factory.mktemp("clip") / "tiny.safetensors"
-    assert main(["pretrain", "--smoke", "--out", str(path)]) == 0
+    """A CLIP hardly trained, by the command that trains the real one; once for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    path = shared / "clip" / "tiny.safetensors"
+    with FileLock(shared / "clip.lock"):
+        if not path.exists():
+            assert main(["pretrain", "--smoke", "--out", str(path)]) == 0
     return str(path)
 
 

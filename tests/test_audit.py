@@ -15,8 +15,16 @@ from quick import quick
 from torch import Tensor
 
 from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
-from adu_core.audit import audit as audits
-from adu_core.audit.audit import PARTS, SCORES, Requirement, failed, requirement
+from adu_core.audit.audit import (
+    PARTS,
+    SCORES,
+    Requirement,
+    audit,
+    failed,
+    requirement,
+    scores,
+    undo,
+)
 from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
 from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
@@ -292,7 +300,7 @@ def test_an_untouched_model_tells_nothing_of_its_shots(nothing: Materials) -> No
 @pytest.fixture(scope="module")
 def record(nothing: Materials) -> dict[str, Any]:
     """Of a model that forgot nothing, so that every attack succeeds; with JSON's own types."""
-    found: dict[str, Any] = json.loads(json.dumps(audits.audit(nothing, {"data": "world"})))
+    found: dict[str, Any] = json.loads(json.dumps(audit(nothing, {"data": "world"})))
     return found
 
 
@@ -341,8 +349,8 @@ def test_the_card_says_every_score_as_the_record_has_it(name: str, record: dict[
     found["recovery"]["model"].pop("block 5")
     found["recovery"]["shots"] = [1, 4]
     found["effects"]["cosine"] = 0.98251
-    found["undo"] = audits.undo(found, "takes it off")
-    found["scores"] = audits.scores(found)
+    found["undo"] = undo(found, "takes it off")
+    found["scores"] = scores(found)
     score, text = found["scores"][name], rendered(card(found))
     said = "0.983" if name == "cosine" else f"{score:.1f}"
     assert [name, said, SCORES[name]] in text
@@ -372,7 +380,7 @@ def rendered(markdown: str) -> list[list[str]]:
 )
 def test_a_card_shows_names_of_any_characters(name: str, record: dict[str, Any]) -> None:
     found = json.loads(json.dumps(record).replace("painting", json.dumps(name)[1:-1]))
-    found["undo"] = audits.undo(found, "takes it off")
+    found["undo"] = undo(found, "takes it off")
     found["undo"][2]["does"] = f"disguises pictures: {name} behind"
     rows = rendered(card(found))
     assert name in [row[0] for row in rows]
@@ -464,17 +472,15 @@ def test_requirements() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_can_be_audited(
-    name: str, tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_method_can_be_audited(name: str, tiny_clip: FrozenCLIP, few: Splits) -> None:
     slow = {"relearning": lambda m: relearning(m, shots=(1,), steps=1)}
     quicker = {
         "recovery": lambda m: recovery(m, shots=(1,)),
         "between": lambda m: between(m, per_class=1),
         "disguises": lambda m: disguises(m, per_class=1),
     }
-    monkeypatch.setattr(audits, "PARTS", {**PARTS, **slow, **quicker})
-    found = audits.audit(materials(tiny_clip, few, quick(name)))
+    parts = {**PARTS, **slow, **quicker}
+    found = audit(materials(tiny_clip, few, quick(name)), parts=parts)
     for score, value in found["scores"].items():
         assert value is None or math.isfinite(value), score
     assert card(found).count("\n| ") > 20

@@ -1,8 +1,10 @@
 """The benchmarks run; what they measure is no test's business."""
 
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -18,17 +20,35 @@ sys.path.insert(0, str(FOLDER))
 import audits  # noqa: E402
 import machines  # noqa: E402
 import mutants  # noqa: E402
+from memory import peak_memory  # noqa: E402
 
 
-def said(script: str, *words: str) -> str:
-    """What a benchmark prints."""
+@pytest.fixture
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., str]]:
+    """What a benchmark prints, run in this process: another would import torch first."""
+
+    def run(script: str, *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", [script, *words])
+        runpy.run_path(str(FOLDER / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    monkeypatch.setenv("ADU_CACHE", "off")  # what a benchmark sets is taken back
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
+
+
+def said_apart(script: str, *words: str) -> str:
+    """The same of one that needs a process of its own: it forks, or counts what is imported."""
     done = subprocess.run(
         [sys.executable, str(FOLDER / script), *words], check=True, capture_output=True, text=True
     )
     return done.stdout
 
 
-def test_a_step_against_the_matmul_limit(tmp_path: Path) -> None:
+def test_a_step_against_the_matmul_limit(tmp_path: Path, said: Callable[..., str]) -> None:
     words = ["--clip", "mini", "--batch", "2", "--rounds", "1"]
     printed = said("step.py", *words, "--save", str(tmp_path / "step.json"))
     assert "ADU / matmul limit" in printed
@@ -39,27 +59,19 @@ def test_a_step_against_the_matmul_limit(tmp_path: Path) -> None:
 
 
 def test_memory_is_that_of_tensors_held_at_one_time() -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", HELD], check=True, capture_output=True, text=True, cwd=FOLDER
-    )
-    assert int(found.stdout) == pytest.approx(3 * 4_000_000, rel=0.01)
+    """Three million floats at the most: the fourth comes when one has gone."""
+
+    def work() -> None:
+        kept = [torch.ones(1_000_000) for _ in range(3)]
+        kept.pop()
+        kept.append(torch.ones(1_000_000))
+
+    assert peak_memory(work, torch.device("cpu")) == pytest.approx(3 * 4_000_000, rel=0.01)
 
 
-#: Three million floats at the most: the fourth comes when one has gone.
-HELD = """
-import torch
-from memory import peak_memory
-
-def work():
-    kept = [torch.ones(1_000_000) for _ in range(3)]
-    kept.pop()
-    kept.append(torch.ones(1_000_000))
-
-print(peak_memory(work, torch.device("cpu")))
-"""
-
-
-def test_cost_against_pictures_and_classes(tmp_path: Path, tiny_path: str) -> None:
+def test_cost_against_pictures_and_classes(
+    tmp_path: Path, tiny_path: str, said: Callable[..., str]
+) -> None:
     words = ["--clip", tiny_path, "--pictures", "16", "--points", "2", "--rounds", "1"]
     printed = said("scaling.py", *words, "--save", str(tmp_path / "scaling.json"))
     assert "sentences" in printed
@@ -72,13 +84,15 @@ def test_cost_against_pictures_and_classes(tmp_path: Path, tiny_path: str) -> No
 
 def test_work_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     words = ["--works", "picture cache,training", "--kills", "1"]
-    said("kills.py", *words, "--save", str(tmp_path / "kills.json"))
+    said_apart("kills.py", *words, "--save", str(tmp_path / "kills.json"))
     found = read_json(tmp_path / "kills.json")["works"]
     assert found.keys() == {"picture cache", "training"}
     assert all(work["killed"] == work["same"] == 1 for work in found.values())
 
 
-def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(tmp_path: Path) -> None:
+def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(
+    tmp_path: Path, said: Callable[..., str]
+) -> None:
     full = read_json(audits.BENCH)["rows"]
     full = next(row["method"] for row in full if row["method"]["name"] == "full")
     words = audits.settings(full)
@@ -92,8 +106,8 @@ def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(tmp_path:
     assert read_json(kept) == {}
 
 
-def test_imports_and_decoding(tmp_path: Path) -> None:
-    said("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
+def test_imports_and_decoding(tmp_path: Path, said: Callable[..., str]) -> None:
+    said_apart("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
     assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1
     words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
     said("decode.py", *words, "--save", str(tmp_path / "decode.json"))
@@ -101,12 +115,12 @@ def test_imports_and_decoding(tmp_path: Path) -> None:
 
 
 def test_kernels_that_start_together_all_come_up() -> None:
-    printed = said("kernels.py", "--count", "3", "--together", "3")
+    printed = said_apart("kernels.py", "--count", "3", "--together", "3")
     assert "0 of 3 notebooks failed, 0 kernels were started once more" in printed
 
 
 def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
-    tmp_path: Path, tiny_path: str
+    tmp_path: Path, tiny_path: str, said: Callable[..., str]
 ) -> None:
     words = ["--device", "cpu", "--clip", tiny_path, "--shots", "1", "--tested", "64"]
     words += ["--epochs", "1", "--parts", "gate,full", "--out", str(tmp_path)]
@@ -122,7 +136,7 @@ def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and it would be used")
-def test_without_a_gpu_nothing_is_done(tmp_path: Path) -> None:
+def test_without_a_gpu_nothing_is_done(tmp_path: Path, said: Callable[..., str]) -> None:
     assert "nothing was done" in said("gpu.py", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
@@ -146,7 +160,7 @@ def test_what_is_changed_and_what_must_notice_are_there() -> None:
 
 def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
     words = ["--tests", "tests/test_target.py", "--processes", "0"]
-    said("branches.py", *words, "--save", str(tmp_path / "branches.json"))
+    said_apart("branches.py", *words, "--save", str(tmp_path / "branches.json"))
     rooms = read_json(tmp_path / "branches.json")["rooms"]
     assert {"data", "runs", "all"} <= rooms.keys()
     assert 0 < rooms["data"]["taken"] < rooms["data"]["branches"] < rooms["all"]["branches"]

@@ -1,20 +1,25 @@
 """Pictures are decoded once, whatever stops the work; what is not whole is not used."""
 
 import os
+import platform
+import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import PIL
 import pytest
 import torch
+from PIL import Image
 from trees import draw, tree
 
 from adu_core.cli import main
-from adu_core.data import cache, decoding
+from adu_core.data import cache
 from adu_core.data.folder import read_folder
 from adu_core.data.notice import notice
-from adu_core.data.picture import PictureError
+from adu_core.data.picture import PictureError, read_picture
 from adu_core.data.preprocess import Preprocess
 from adu_core.data.sources import TEST, load_splits, read_share
 from adu_core.measure.accuracy import image_features
@@ -36,20 +41,20 @@ def files(tmp_path) -> list[Path]:
 
 @pytest.fixture
 def decoded(monkeypatch) -> list[object]:
-    """The items that were really decoded."""
+    """The files that Pillow was asked to open."""
     seen: list[object] = []
-    read = decoding.read_item
+    read = Image.open
 
-    def counting(item, preprocess):
-        seen.append(item)
-        return read(item, preprocess)
+    def counting(file, *more, **named):
+        seen.append(file)
+        return read(file, *more, **named)
 
-    monkeypatch.setattr(decoding, "read_item", counting)
+    monkeypatch.setattr(Image, "open", counting)
     return seen
 
 
 def truth(files) -> torch.Tensor:
-    return torch.stack([decoding.read_item(file, SIZE) for file in files])
+    return torch.stack([read_picture(file, SIZE) for file in files])
 
 
 def test_a_second_read_decodes_nothing_and_is_mapped(folder, files, decoded):
@@ -99,7 +104,7 @@ def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkey
     elif what == "order":
         files = files[::-1]
     else:
-        monkeypatch.setattr(cache.PIL, "__version__", "0")
+        monkeypatch.setattr(PIL, "__version__", "0")
     found = cache.decode(files, preprocess)
     assert len(decoded) == 40
     decoded.clear()
@@ -108,23 +113,21 @@ def test_what_pixels_depend_on_makes_another_file(folder, files, decoded, monkey
 
 
 def test_after_an_interruption_only_the_rest_is_decoded(folder, files, decoded, monkeypatch):
-    monkeypatch.setattr(decoding, "threads", lambda: 1)
-    monkeypatch.setattr(decoding, "BLOCK", 4)
-    counting = decoding.read_item
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # one core
+    counting = Image.open
 
-    def stopping(item, preprocess):
+    def stopping(file):
         if len(decoded) == 22:
             raise KeyboardInterrupt
-        return counting(item, preprocess)
+        return counting(file)
 
-    monkeypatch.setattr(decoding, "read_item", stopping)
+    monkeypatch.setattr(Image, "open", stopping)
     with pytest.raises(KeyboardInterrupt):
         cache.decode(files, SIZE)
     assert not list(folder.glob("*.u8"))
     assert not list(folder.glob("*.json"))
-    monkeypatch.setattr(decoding, "read_item", counting)
-    before = len(decoded)
-    assert 0 < before <= 22
+    monkeypatch.setattr(Image, "open", counting)
+    assert len(decoded) == 22
     found = cache.decode(files, SIZE)
     assert len(decoded) == 40
     assert found.pictures.equal(truth(files))
@@ -133,14 +136,15 @@ def test_after_an_interruption_only_the_rest_is_decoded(folder, files, decoded, 
 SLOW = """
 import os, sys, time
 from pathlib import Path
-from adu_core.data import cache, decoding
+from PIL import Image
+from adu_core.data import cache
 from adu_core.data.preprocess import Preprocess
-read = decoding.read_item
-def slow(item, preprocess):
+read = Image.open
+def slow(file):
     time.sleep(float(sys.argv[2]))
     os.write(1, b"decoded\\n")  # in one piece, whatever the other thread writes
-    return read(item, preprocess)
-decoding.read_item = slow
+    return read(file)
+Image.open = slow
 files = sorted(Path(sys.argv[1]).glob("*.png"))
 found = cache.decode(files, Preprocess(8))
 print("sum", int(found.pictures.long().sum()), flush=True)
@@ -160,7 +164,7 @@ def test_a_killed_process_loses_what_it_was_at_and_no_more(folder, files, decode
         process.send_signal(signal.SIGKILL)
     assert not list(folder.glob("*.json"))
     found = cache.decode(files, SIZE)
-    assert len(decoded) <= 40 - 10 + decoding.threads() + 1
+    assert len(decoded) <= 40 - 10 + (os.cpu_count() or 1) + 1
     expected = truth(files)
     assert found.pictures.equal(expected)
     assert next(folder.glob("*.u8")).read_bytes() == expected.numpy().tobytes()
@@ -232,7 +236,7 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, system, value
         monkeypatch.delenv(name, raising=False)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(cache.platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "system", lambda: system)
     assert cache.cache_folder() == Path(expected)
 
 
@@ -245,18 +249,20 @@ def test_a_place_that_cannot_be_written_is_named_and_memory_is_taken(
     assert str(folder) in said
     assert "name another folder in ADU_CACHE" in said
     assert "into memory" in said
-    monkeypatch.setattr(cache, "SMALL", 1000)
-    with pytest.raises(OSError, match="are too much for memory"):
-        cache.decode(files, SIZE)
+    with pytest.raises(OSError, match=r"cannot be used.* 2\.0 GB are too much for memory"):
+        cache.decode(files, Preprocess(4100))
 
 
-def test_a_full_disk_is_said_before_anything_is_decoded(folder, files, decoded, monkeypatch):
+def test_a_full_disk_is_said_and_nothing_written_there(folder, files, decoded, monkeypatch, capsys):
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage)
-    monkeypatch.setattr(cache, "SMALL", 1000)
-    with pytest.raises(OSError, match=r"GB are needed and 0\.00 GB are free.*Free some space"):
-        cache.decode(files, SIZE)
-    assert not decoded
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    found = cache.decode(files, SIZE)
+    said = capsys.readouterr().err
+    assert re.search(r"GB are needed and 0\.00 GB are free.*Free some space", said)
+    assert "into memory" in said
+    assert len(decoded) == 40  # once: none of them for the cache
+    assert found.pictures.equal(truth(files))
+    assert not any(any(path.read_bytes()) for path in folder.iterdir())
 
 
 def test_bad_pictures_are_an_error_or_left_out_and_the_rest_is_kept(folder, files, decoded):
@@ -314,10 +320,10 @@ def test_features_are_read_batch_by_batch(folder, files):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm is Linux's")
-def test_opening_a_finished_file_takes_no_memory(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "PROBES", 4)
-    files = [draw(tmp_path / f"{i}.png", (i, 0, 0)) for i in range(40)]
-    big = Preprocess(600)  # 1.08 MB each
+def test_opening_a_finished_file_takes_no_memory(folder, tmp_path):
+    """Of 300 pictures some are compared with their checksums, and the others are not touched."""
+    files = [draw(tmp_path / f"{i}.png", (i % 256, i // 256, 0)) for i in range(300)]
+    big = Preprocess(200)  # 0.12 MB each
     cache.decode(files, big)
 
     def resident() -> int:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from adu_core import METHODS, Target, Task, evaluate, load_clip, load_splits, method, methods
+from adu_core import METHODS, Target, Task, evaluate, load_clip, load_splits, method
 
 PAGE = Path(__file__).parents[1] / "book/howto/add-a-method.md"
 SECTION = PAGE.read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def _added(monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(FILE, str(PAGE), "exec"), module.__dict__)
     name, where = re.fullmatch(r'"(\S+)": "(\S+)",\n', LINE).groups()
-    monkeypatch.setattr(methods, "METHODS", {**METHODS, name: where})
+    monkeypatch.setitem(METHODS, name, where)
 
 
 def test_a_whole_method_has_forty_lines_at_the_most():

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
-from adu_core.methods import domain_classifier
 from adu_core.methods.domain_classifier import (
+    COMPONENTS,
     LOGIT_SCALES,
     THRESHOLDS,
     Classifying,
@@ -28,6 +28,8 @@ Kind = Literal["lda", "logistic"]
 KINDS: tuple[Kind, ...] = ("lda", "logistic")
 NAMES = ("north", "east", "south")
 SEED = 3
+#: So long is evidence that is turned to its principal components first.
+LONG = COMPONENTS + 32
 
 
 def clouds(apart: float, domains: int = 3, each: int = 40, size: int = 12) -> tuple[Tensor, Tensor]:
@@ -65,17 +67,22 @@ def theirs(kind: Kind, settings: Classifying, domains: int) -> Any:
     return LogisticRegression(C=settings.inverse_penalty, class_weight="balanced")
 
 
+@pytest.mark.parametrize("width", [6, LONG])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_says_what_scikit_learns_says(kind: Kind) -> None:
+def test_it_says_what_scikit_learns_says(kind: Kind, width: int) -> None:
     """Of shots that it saw, and of shots that it did not, up to one logit scale for all."""
-    evidence, domains = shots((20, 6, 9))
+    evidence, domains = shots((20, 6, 9), width)
     settings = Classifying(classifier=kind, inverse_penalty=0.2, shrinkage=0.3)
     linear, unseen = fit_linear(evidence, domains, NAMES, settings, SEED)
-    flat = evidence.double().flatten(0, 1).numpy()
-    torch.testing.assert_close(linear.scale.numpy(), flat.std(axis=0) + 1e-6)
-    X, y = (evidence.double().numpy() - flat.mean(axis=0)) / (flat.std(axis=0) + 1e-6), domains
+    flat = evidence.double().flatten(0, 1)
+    torch.testing.assert_close(linear.scale, flat.std(dim=0, correction=0) + 1e-6)
+    standard = (evidence.double() - flat.mean(dim=0)) / (flat.std(dim=0, correction=0) + 1e-6)
+    X, y = standard.numpy(), domains
+    if width == LONG:  # as many as there are shots and copies: there can be no more
+        pca = PCA(2 * 35, svd_solver="randomized", random_state=SEED).fit(np.concatenate(X))
+        X = X @ pca.components_.T
     model = theirs(kind, settings, 3).fit(np.concatenate(X), np.tile(y, 2))
-    ours = torch.from_numpy(X) @ linear.weight.T + linear.bias
+    ours = standard @ linear.weight.T + linear.bias
     decided = torch.from_numpy(model.decision_function(np.concatenate(X))).view(2, -1, 3)
     scale = float((ours * decided).sum() / (decided * decided).sum())
     assert min(abs(scale - t) for t in LOGIT_SCALES) < 1e-6
@@ -100,29 +107,14 @@ def test_of_two_domains_the_first_has_no_weights(kind: Kind) -> None:
     torch.testing.assert_close(unseen.sum(dim=2), torch.ones(2, 18, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("components", [domain_classifier.COMPONENTS, 4])
-def test_the_same_seed_gives_the_same_classifier(
-    components: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(domain_classifier, "COMPONENTS", components)
-    evidence, domains = shots((9, 9, 9), width=40)
+@pytest.mark.parametrize("width", [40, LONG])
+def test_the_same_seed_gives_the_same_classifier(width: int) -> None:
+    evidence, domains = shots((9, 9, 9), width)
     settings = Classifying()
     first, again = (fit_linear(evidence, domains, NAMES, settings, SEED) for _ in range(2))
     assert all(map(torch.equal, first[0], again[0]))
     assert torch.equal(first[1], again[1])
     assert not torch.equal(first[1], fit_linear(evidence, domains, NAMES, settings, 4)[1])
-
-
-def test_long_evidence_is_turned_to_its_principal_components(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(domain_classifier, "COMPONENTS", 4)
-    evidence = shots((9, 9, 9), width=40)[0].numpy()
-    X, linear = domain_classifier._standard(evidence, SEED)
-    standard = ((evidence - linear.mean.numpy()) / linear.scale.numpy()).reshape(-1, 40)
-    pca = PCA(4, svd_solver="randomized", random_state=SEED).fit(standard)
-    np.testing.assert_allclose(linear.weight.numpy(), pca.components_, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(X.reshape(-1, 4), standard @ pca.components_.T, rtol=1e-4, atol=1e-4)
 
 
 def test_logistic_regression_goes_on_until_it_is_done() -> None:

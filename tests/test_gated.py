@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
 from adu_core import FrozenCLIP, Splits, Target, Task, Trace, load_clip
-from adu_core.methods import gated
-from adu_core.methods.domain_classifier import Linear
-from adu_core.methods.evidence import reachable, shift_flip, walk
+from adu_core.methods.domain_classifier import Linear, choose_threshold, fit_linear
+from adu_core.methods.evidence import of_copies, reachable, shift_flip, walk
 from adu_core.methods.gate import Gate, blank
 
 
@@ -40,15 +37,20 @@ def test_evidence_is_of_the_patches_alone(tiny_clip: FrozenCLIP, few: Splits) ->
 
 @torch.no_grad()
 def test_a_gate_sees_the_same_evidence_on_the_way_and_fills_a_trace(
-    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+    mini: FrozenCLIP, few: Splits
 ) -> None:
-    model = Gate(blocks=1, copies=1).fit(Task(tiny_clip, few.shots, Target(("sketch",))))
-    seen, trace = [], Trace()
-    stops = model.stops
-    monkeypatch.setattr(model, "stops", lambda evidence: seen.append(evidence) or stops(evidence))
-    model.features(few.test.pictures, trace=trace)
-    torch.testing.assert_close(seen[0], by_hand(tiny_clip, few.test.pictures, 1))
-    assert len(trace.tokens) == len(tiny_clip.blocks)
+    pictures, trace = few.test.pictures, Trace()
+    model = Gate(blocks=1, copies=1).fit(Task(mini, few.shots, Target(("sketch",))))
+    assert model.classifier is not None
+    evidence = by_hand(mini, pictures, 1)
+    torch.testing.assert_close(model.evidence(pictures), evidence)
+    probable = model.of_evidence(evidence).sort().values
+    widest = probable.diff().argmax()  # between these two a threshold is on no picture's edge
+    model.classifier.threshold.fill_(probable[widest : widest + 2].mean())
+    features = model.features(pictures, trace=trace)
+    assert 0 < widest + 1 < len(pictures)
+    assert torch.equal((features == model.blank).all(dim=1), model.stops(evidence))
+    assert len(trace.tokens) == len(mini.blocks)
 
 
 class Blocks:
@@ -109,31 +111,58 @@ def test_as_probable_as_the_threshold_is_not_stopped(tiny_clip: FrozenCLIP, few:
     assert model.stops(evidence).all()
 
 
-def spied(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
-    """The arguments of every call of this function of ``gated``, which does its work."""
-    calls, real = [], getattr(gated, name)
+def fitted(
+    task: Task, settings: Gate, evidence: Tensor, seed: int, judged: int | None = None
+) -> tuple[Tensor, float]:
+    """Weights and threshold by the classifier alone, of the frozen CLIP's answers to the shots."""
+    shots, clip = task.shots, task.clip
+    names = shots.class_names
+    linear, unseen = fit_linear(evidence, shots.domains, shots.domain_names, settings, seed, judged)
+    answers = clip.logits(clip.features(shots.pictures), names).argmax(dim=1)
+    asked = torch.ones_like(answers).bool()
+    if task.target.classes:
+        asked = torch.isin(answers, torch.tensor([names.index(n) for n in task.target.classes]))
+    chosen = [shots.domain_names.index(name) for name in task.target.domains]
+    per_shot = (answers == shots.labels, task.forgotten, asked)
+    right, forgotten, stoppable = (values.repeat(len(unseen)) for values in per_shot)
+    threshold = choose_threshold(
+        unseen[..., chosen].sum(dim=2).flatten(), right, forgotten, 1 / len(names), stoppable
+    )
+    return linear.weight.float(), threshold
 
-    def watched(*words: Any) -> Any:
-        calls.append(words)
-        return real(*words)
 
-    monkeypatch.setattr(gated, name, watched)
-    return calls
-
-
-def test_the_seed_and_the_copies_to_judge_reach_the_classifier(
-    tiny_clip: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("classes", [(), ("car",)])
+def test_the_classifier_and_the_threshold_are_those_of_the_shots_and_their_copies(
+    mini: FrozenCLIP, few: Splits, classes: tuple[str, ...]
 ) -> None:
-    calls = spied(monkeypatch, "fit_linear")
-    task = Task(tiny_clip, few.shots, Target(("sketch",)))
-    settings = Gate(blocks=1, copies=1)
-    settings.fit(task, 3)
-    settings.fit(task)
-    assert [call[4] for call in calls] == [3, 0]
+    """The seed moves copies and deals folds; what can be stopped is what the threshold is for."""
+    settings = Gate(blocks=1, copies=2)
+    task = Task(mini, few.shots, Target(("sketch",), classes))
+    for seed, model in ((0, settings.fit(task)), (5, settings.fit(task, 5))):
+        evidence, _ = of_copies(
+            mini, few.shots.pictures, 1, copies=2, shift=settings.shift, seed=seed
+        )
+        weight, threshold = fitted(task, settings, evidence, seed)
+        assert model.classifier is not None
+        torch.testing.assert_close(model.classifier.weight, weight)
+        assert model.classifier.threshold.item() == pytest.approx(threshold)
+
+
+def test_some_copies_alone_may_be_judged(mini: FrozenCLIP, few: Splits) -> None:
+    """The last copy is of noise: certainty and threshold are chosen without it."""
+    settings, task = Gate(blocks=1), Task(mini, few.shots, Target(("sketch",)))
+    evidence, _ = of_copies(mini, few.shots.pictures, 1, copies=2, shift=0.08, seed=0)
+    evidence[2] = 10 * torch.randn(evidence[2].shape, generator=torch.Generator().manual_seed(0))
     model = settings.start(task)
-    evidence = torch.randn(3, len(few.shots), 2 * tiny_clip.width)
-    model.learn(task, settings, evidence, 7, judged=2)
-    assert calls[-1][4:] == (7, 2)
+    found = []
+    for judged in (2, None):
+        model.learn(task, settings, evidence, 7, judged=judged)
+        weight, threshold = fitted(task, settings, evidence, 7, judged)
+        assert model.classifier is not None
+        torch.testing.assert_close(model.classifier.weight, weight)
+        assert model.classifier.threshold.item() == pytest.approx(threshold)
+        found.append(weight)
+    assert not torch.allclose(*found)
 
 
 def test_two_fits_of_one_seed_are_one(tiny_clip: FrozenCLIP, few: Splits) -> None:
@@ -141,23 +170,6 @@ def test_two_fits_of_one_seed_are_one(tiny_clip: FrozenCLIP, few: Splits) -> Non
     first, again, other = (Gate(blocks=1, copies=2).fit(task, seed) for seed in (5, 5, 6))
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
     assert not torch.equal(first.classifier.weight, other.classifier.weight)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("classes", [(), ("car",)])
-def test_the_threshold_is_chosen_for_what_can_be_stopped(
-    mini: FrozenCLIP, few: Splits, monkeypatch: pytest.MonkeyPatch, classes: tuple[str, ...]
-) -> None:
-    calls = spied(monkeypatch, "choose_threshold")
-    task = Task(mini, few.shots, Target(("sketch",), classes))
-    Gate(blocks=1, copies=2).fit(task)
-    ((_, right, forgotten, chance, stoppable),) = calls
-    names = few.shots.class_names
-    answers = mini.logits(mini.features(few.shots.pictures), names).argmax(1)
-    assert chance == 1 / len(names)
-    assert torch.equal(right, (answers == few.shots.labels).repeat(3))
-    assert torch.equal(forgotten, task.forgotten.repeat(3))
-    asked = answers == names.index("car") if classes else torch.ones_like(answers).bool()
-    assert torch.equal(stoppable, asked.repeat(3))
 
 
 def test_a_threshold_needs_shots_of_both_kinds(tiny_clip: FrozenCLIP, few: Splits) -> None:

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from adu_core.cli import main
-from adu_core.data import decoding, hub
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, load_splits, read_share, source_names
@@ -125,10 +124,8 @@ def test_splits_are_used_as_they_are(tmp_path):
 
 def test_rows_are_decoded_once_and_anew_when_the_dataset_changes(tmp_path, monkeypatch):
     seen = []
-    read = decoding.read_item
-    monkeypatch.setattr(
-        decoding, "read_item", lambda item, p: (seen.append(item), read(item, p))[1]
-    )
+    read = Image.open
+    monkeypatch.setattr(Image, "open", lambda file: (seen.append(file), read(file))[1])
     made(rows()).save_to_disk(str(tmp_path / "disk"))
     source = f"hub:{tmp_path / 'disk'}"
     for _ in range(2):
@@ -269,8 +266,11 @@ def test_nothing_is_fetched_unless_asked_and_then_once(monkeypatch, capsys, tmp_
         asked.append((name, datasets.config.HF_HUB_OFFLINE))
         raise ConnectionError("no network")
 
+    def unreachable():
+        raise ConnectionError("no network")
+
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "PATIENCE", 0.001)
+    monkeypatch.setattr("huggingface_hub.HfApi", unreachable)
     monkeypatch.setattr(datasets, "load_dataset", load)
     assert main(["run", "--data", "hub:flwrlabs/pacs"]) == 2
     assert asked == [("flwrlabs/pacs", True)]

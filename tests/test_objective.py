@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from adu_core import ABLATION, ADU, MINI, FrozenCLIP, Loop, Splits, Target, Task, method
-from adu_core.measure.mmd import mmd2
-from adu_core.methods.adu import method as adu
-from adu_core.methods.surgery import project_conflict
-from adu_core.train.losses import Losses
+from adu_core import (
+    ABLATION,
+    ADU,
+    MINI,
+    FrozenCLIP,
+    Loop,
+    Splits,
+    Target,
+    Task,
+    load_clip,
+    method,
+    mmd2,
+    objective,
+)
+from adu_core.files import plain, read_tensors
 
 QUICK = replace(MINI, epochs=2, batch_size=8)
 
@@ -49,7 +64,7 @@ def test_a_search_tries_what_is_in_play() -> None:
     assert ABLATION["full"].search() == weight | ddl | block
 
 
-def learned(model: torch.nn.Module) -> torch.Tensor:
+def learned(model: torch.nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -63,102 +78,172 @@ def test_the_seed_is_0_and_decides_prompts_and_steps(task: Task) -> None:
     assert not first.training
 
 
-def test_what_is_asked_is_checked_before_any_work(
-    task: Task, monkeypatch: pytest.MonkeyPatch
+@dataclass(frozen=True)
+class OfClasses(ADU):
+    """The method, made to forget classes alone."""
+
+    kinds = frozenset({"classes"})
+
+
+def test_what_is_asked_is_checked_before_any_work(task: Task) -> None:
+    run = Loop(progress=False, after_epoch=lambda *_: pytest.fail("it went to work"))
+    with pytest.raises(ValueError, match="cannot forget domains"):
+        OfClasses(epochs=2, batch_size=8).fit(task, run=run)
+    assert not run.history
+
+
+def test_a_fit_says_what_it_is_and_is_watched(
+    task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checked: list[Task] = []
-
-    def check(_settings: ADU, asked: Task) -> None:
-        checked.append(asked)
-        raise ValueError("not this")
-
-    monkeypatch.setattr(ADU, "check", check)
-    monkeypatch.setattr(adu, "train", lambda *_, **__: pytest.fail("it went to work"))
-    with pytest.raises(ValueError, match="not this"):
-        QUICK.fit(task)
-    assert checked == [task]
-
-
-def test_a_fit_says_what_it_is_and_is_watched(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-    real = adu.train
-
-    def watched(*words: Any, **named: Any) -> None:
-        seen.update(named, words=words, drawn=learned(words[0]))
-        real(*words, **named)
-
-    monkeypatch.setattr(adu, "train", watched)
-    run = Loop(progress=False)
+    seen: list[int] = []
+    path = tmp_path / "training.safetensors"
+    run = Loop(progress=False, checkpoint=path, after_epoch=lambda done, _: seen.append(done))
     QUICK.fit(task, 7, run)
-    assert seen["seed"] == 7
-    assert torch.equal(seen["drawn"], learned(QUICK.start(task, 7)))
-    assert seen["run"] is run
+    assert seen == [1, 2]
     assert len(run.history) == 2
-    assert seen["about"] == {"method": QUICK.as_dict(), "forget": task.target.as_dict()}
-    assert torch.equal(seen["words"][2], task.forgotten)
-    assert seen["backward"] is adu.backward
+    about = read_tensors(path)[1]
+    told = {"method": QUICK.as_dict(), "forget": task.target.as_dict(), "seed": 7}
+    assert {key: about["run"][key] for key in told} == plain(told)
+    assert about["history"] == run.history
     QUICK.fit(task)
-    assert seen["run"].progress is False
-    mended = replace(QUICK, surgery=True)
-    mended.fit(task)
-    assert seen["backward"] == mended._mended
+    assert capsys.readouterr().err == ""  # no bar unless one is asked for
 
 
-@pytest.mark.parametrize("name", ["baseline", "full"])
-def test_the_losses_of_a_batch_are_those_of_its_pictures(
-    task: Task, monkeypatch: pytest.MonkeyPatch, name: str
+# The first steps, from the formulas alone: open_clip's own blocks, and autograd.
+
+RATES = 0.02, 0.03  # of the first epoch, and the highest
+MOMENTUM, DECAY = 0.5, 0.1
+
+
+def features_by_hand(
+    clip: FrozenCLIP, pictures: Tensor, learned: Mapping[str, Tensor], asked: int
+) -> Tensor:
+    """Prompts behind the patches of each block; before block ``asked`` InstaPG adds its answers."""
+    tower = clip.model.visual
+    patches = tower.conv1(pictures).flatten(2).mT
+    cls = tower.class_embedding.expand(len(patches), 1, -1)
+    x = tower.ln_pre(torch.cat([cls, patches], dim=1) + tower.positional_embedding)
+    tokens, own, answers = learned["vision.tokens"], x.shape[1], torch.zeros(())
+    prompts = torch.cat([tower.ln_pre(tokens[:1]), tokens[1:]])
+    for number, block in enumerate(tower.transformer.resblocks):
+        if number == asked and "instapg.query.weight" in learned:
+            answers = answers_by_hand(clip.heads, prompts[number], x[:, 1:], learned)
+        behind = (prompts[number] + answers).expand(len(x), -1, -1)
+        x = block(torch.cat([x, behind], dim=1))[:, :own]
+    return F.normalize(tower.ln_post(x[:, 0]) @ tower.proj, dim=1)
+
+
+def answers_by_hand(
+    heads: int, prompts: Tensor, patches: Tensor, learned: Mapping[str, Tensor]
+) -> Tensor:
+    """Cross-attention: prompts (P, width) ask, patches (B, N, width) answer → (B, P, width)."""
+
+    def part(name: str, x: Tensor) -> Tensor:
+        return F.linear(x, learned[f"instapg.{name}.weight"], learned[f"instapg.{name}.bias"])
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        weight, bias = learned[f"instapg.{name}.weight"], learned[f"instapg.{name}.bias"]
+        return F.layer_norm(x, x.shape[-1:], weight, bias)
+
+    prompts, patches = norm("prompt_norm", prompts), norm("patch_norm", patches)
+    query, key, value = (
+        part(name, x).unflatten(-1, (heads, -1))
+        for name, x in (("query", prompts), ("key", patches), ("value", patches))
+    )
+    look = torch.einsum("phd,bnhd->bhpn", query, key) / query.shape[-1] ** 0.5
+    mixed = torch.einsum("bhpn,bnhd->bphd", look.softmax(dim=-1), value)
+    return part("output", mixed.flatten(2))
+
+
+def mmd2_by_hand(features: Tensor, domains: Tensor) -> Tensor:
+    apart = (features[:, None] - features).square().sum(dim=2)
+    sigma2 = apart[~torch.eye(len(apart), dtype=torch.bool)].median().detach()
+    kernel = sum(torch.exp(-apart / (2 * s * sigma2)) for s in (0.25, 0.5, 1, 2, 4)) / 5
+
+    def mean(a: int, b: int) -> Tensor:
+        return kernel[domains == a][:, domains == b].mean()
+
+    pairs = list(combinations(domains.unique().tolist(), 2))
+    return sum(mean(a, a) + mean(b, b) - 2 * mean(a, b) for a, b in pairs) / len(pairs)
+
+
+def losses_by_hand(task: Task, learned: Mapping[str, Tensor], asked: int) -> dict[str, Tensor]:
+    """Memorize, uniform answers for what is forgotten, and DDL with γ = 3 and λ = 10."""
+    clip, shots = task.clip, task.shots
+    gone = shots.domains == shots.domain_names.index("sketch")
+    features = features_by_hand(clip, clip.normalise(shots.pictures), learned, asked)
+    words = clip.class_features(shots.class_names)
+    said = (clip.logit_scale * features @ words.T).log_softmax(dim=1)
+    right = said[range(len(said)), shots.labels]
+    found = {"memorize": -right[~gone].mean(), "forget": -said[gone].mean(), "ddl": 0 * said.sum()}
+    if "domain_classifier.0.weight" in learned:
+        names = "domain_classifier.0.weight", "domain_classifier.0.bias"
+        told = F.cross_entropy(F.linear(features, *(learned[key] for key in names)), shots.domains)
+        found["ddl"] = 3 * told - 10 * mmd2_by_hand(features, shots.domains)
+    return found
+
+
+def slopes_by_hand(losses: dict[str, Tensor], learned: list[Tensor], surgery: bool) -> Tensor:
+    """The gradient of memorize + 0.7 forget + DDL; by surgery, without what is against the rest."""
+    parts = losses["memorize"] + losses["ddl"], 0.7 * losses["forget"]
+    kept, gone = (
+        torch.cat([
+            torch.zeros_like(weight).flatten() if slope is None else slope.flatten()
+            for weight, slope in zip(
+                learned,
+                torch.autograd.grad(part, learned, retain_graph=True, allow_unused=True),
+                strict=True,
+            )
+        ])
+        for part in parts
+    )  # fmt: skip
+    if surgery and kept @ gone < 0:  # with the baseline they are in conflict, with DDL they agree
+        gone = gone - (kept @ gone) / (kept @ kept) * kept
+    return kept + gone
+
+
+@pytest.mark.parametrize(
+    ("name", "surgery"), [*((name, False) for name in ABLATION), ("baseline", True), ("full", True)]
+)
+def test_two_steps_go_down_the_gradient_of_the_objective(
+    name: str, surgery: bool, few: Splits
 ) -> None:
-    """Features, logits and domain logits are those of the adapter; labels are the batch's."""
-    calls: list[tuple[dict[str, Any], Any]] = []
-    real = adu.objective
-
-    def watched(settings: ADU, **named: Any) -> Losses:
-        calls.append((named, settings))
-        return real(settings, **named)
-
-    monkeypatch.setattr(adu, "objective", watched)
-    settings = method(name, "mini", epochs=1, batch_size=len(task.shots))
-    settings.fit(task)
-    ((named, asked),) = calls
-    assert asked is settings
-    assert sorted(named["labels"].tolist()) == sorted(task.shots.labels.tolist())
-    own = [domain == task.shots.domain_names.index("sketch") for domain in named["domains"]]
-    assert named["forgotten"].tolist() == [bool(each) for each in own]
-    torch.testing.assert_close(named["features"].norm(dim=1), torch.ones(32))
-    assert named["logits"].shape == (32, 4)
-    if name == "baseline":
-        assert named["domain_logits"] is None
-    else:
-        assert named["domain_logits"].shape == (32, 4)
-
-
-def test_surgery_mends_forgetting_against_memorizing_and_ddl() -> None:
-    """Against ``project_conflict`` itself, of the sums that the method's text names."""
-    settings = replace(QUICK, surgery=True, forget_weight=3.0)
-    first = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
-    second = torch.nn.Parameter(first.detach().clone())
-
-    def parts(p: torch.nn.Parameter) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return p.square().sum(), (p * torch.tensor([-1.0, 2.0, -3.0])).sum(), p.prod()
-
-    memorize, forget, ddl = parts(first)
-    settings._mended(Losses(memorize + 3 * forget + ddl, memorize, forget, ddl), [first])
-    memorize, forget, ddl = parts(second)
-    project_conflict(memorize + ddl, 3 * forget, [second])
-    assert first.grad is not None
-    assert second.grad is not None
-    torch.testing.assert_close(first.grad, second.grad)
-    plain = torch.autograd.grad(sum(parts(second)[i] * (1, 3, 1)[i] for i in range(3)), [second])
-    assert not torch.allclose(first.grad, plain[0])  # the two were in conflict
+    """All shots in each batch, uncropped: SGD's own formula, by autograd of the paper's losses."""
+    settings: Any = method(
+        name, "mini", epochs=2, batch_size=len(few.shots), crop=1.0, flip=False, forget_weight=0.7,
+        warmup_rate=RATES[0], learning_rate=RATES[1], momentum=MOMENTUM, weight_decay=DECAY,
+        surgery=surgery,
+    )  # fmt: skip
+    task, run = Task(load_clip("mini"), few.shots, Target(("sketch",))), Loop(progress=False)
+    found = dict(settings.fit(task, run=run).named_parameters())
+    start = {key: value.detach() for key, value in settings.start(task).named_parameters()}
+    assert found.keys() == start.keys()
+    sizes = [value.numel() for value in start.values()]
+    weight = torch.cat([value.flatten() for value in start.values()])
+    speed = torch.zeros_like(weight)
+    for entry, rate in zip(run.history, (RATES[0], RATES[1] / 2), strict=True):  # half a cosine
+        parts = zip(start, weight.split(sizes), start.values(), strict=True)
+        learned = {key: part.view_as(like).requires_grad_() for key, part, like in parts}
+        losses = losses_by_hand(task, learned, settings.instapg_block)
+        total = losses["memorize"] + 0.7 * losses["forget"] + losses["ddl"]
+        assert entry == pytest.approx(
+            {"total": total.item()} | {key: value.item() for key, value in losses.items()}, rel=1e-3
+        )
+        slope = slopes_by_hand(losses, list(learned.values()), surgery)
+        speed = MOMENTUM * speed + slope + DECAY * weight
+        weight = weight - rate * speed
+    for (key, value), end in zip(found.items(), weight.split(sizes), strict=True):
+        moved, wanted = value - start[key], end.view_as(value) - start[key]
+        assert (moved - wanted).norm() < 0.01 * wanted.norm() + 1e-6, key
 
 
 @pytest.mark.parametrize("settings", [MINI, replace(MINI, gamma=2.0, lam=7.0, bandwidths=(4.0,))])
 def test_ddl_is_weighed_and_measured_as_the_settings_say(settings: ADU) -> None:
     draw = torch.Generator().manual_seed(0)
-    features = torch.nn.functional.normalize(torch.randn(6, 8, generator=draw), dim=1)
+    features = F.normalize(torch.randn(6, 8, generator=draw), dim=1)
     logits, of_domains = torch.randn(6, 3, generator=draw), torch.randn(6, 2, generator=draw)
     labels, domains = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([0, 0, 0, 1, 1, 1])
-    found = adu.objective(
+    found = objective(
         settings,
         features=features,
         logits=logits,
@@ -167,6 +252,6 @@ def test_ddl_is_weighed_and_measured_as_the_settings_say(settings: ADU) -> None:
         domains=domains,
         forgotten=domains == 1,
     )
-    told = torch.nn.functional.cross_entropy(of_domains, domains)
+    told = F.cross_entropy(of_domains, domains)
     apart = mmd2(features, domains, domain_count=2, multiples=settings.bandwidths)
     torch.testing.assert_close(found.ddl, settings.gamma * told - settings.lam * apart)

@@ -1,6 +1,8 @@
 """The pages hold what they promise: files, pictures, commands and names."""
 
 import ast
+import contextlib
+import io
 import math
 import re
 import shlex
@@ -16,7 +18,6 @@ from adu_core.data.world import DOMAINS, SEEN
 from adu_core.files import read_json
 from adu_core.measure.fronts import half_width
 from adu_core.methods import METHODS, from_dict, method
-from adu_core.runs import records, run_spec, sweep
 from adu_core.runs.grid import read_grids
 from adu_core.runs.record import read_record
 from adu_core.runs.records import read_table
@@ -91,13 +92,23 @@ def test_commands_on_a_page_can_be_typed(page):
             parser().parse_args(words)  # SystemExit if it is not understood
 
 
-def test_commands_in_a_sentence_exist_with_their_options(page):
-    commands = next(action.choices for action in parser()._actions if action.choices)
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What ``adu COMMAND --help`` says of each command."""
+    found = {}
+    for name in COMMANDS:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+            main([name, "--help"])
+        found[name] = said.getvalue()
+    return found
+
+
+def test_commands_in_a_sentence_exist_with_their_options(page, helps):
     text = page.read_text(encoding="utf-8")
     for words in re.findall(r"`(?:\.venv/bin/)?adu ([a-z][^`]*)`", text):
         command, *options = re.findall(r"^[a-z]+|--[a-z]+", words)
-        shown = commands[command].format_help()
-        assert all(option in shown for option in options), words
+        assert all(option in helps[command] for option in options), words
 
 
 def test_python_on_a_page_compiles_and_imports_names_that_exist(page):
@@ -142,26 +153,21 @@ def test_methods_that_pages_list_exist():
     assert set(listed) | set(rows) <= METHODS.keys()
 
 
-def test_the_commands_beside_the_records_make_these_records(monkeypatch):
-    made: set[Path] = set()
-
-    def instead(work, folder, **options):
-        paths = [Path(folder) / f"{spec.name}.json" for spec in work]
-        made.update(paths)
-        return paths
-
+def test_the_commands_beside_the_records_make_these_records(monkeypatch, capsys):
+    """Of all runs that they ask for, the record is there, and of no others."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sweep, "sweep", instead)
-    monkeypatch.setattr(run_spec, "check", lambda *_: None)
-    monkeypatch.setattr(records, "read_table", lambda paths: None)
-    monkeypatch.setattr(records, "print_report", lambda *_: None)
     text = (ROOT / "book/results/README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"`adu (sweep [^`]*)`", text)
-    for words in commands:
-        assert main(shlex.split(words)) == 0
-    folders = {path.parent for path in made}
-    assert len(folders) == 6
-    assert made == {path.relative_to(ROOT) for f in folders for path in (ROOT / f).glob("*.json")}
+    made: dict[Path, int] = {}
+    for words in re.findall(r"`adu (sweep [^`]*)`", text):
+        command = shlex.split(words)
+        assert main([*command, "--dry-run"]) == 0
+        asked, there = re.match(
+            r"(\d+) runs, .*; (\d+) are there$", capsys.readouterr().out
+        ).groups()
+        assert asked == there, words
+        made[Path(command[1])] = made.get(Path(command[1]), 0) + int(asked)
+    assert len(made) == 6
+    assert made == {folder: len([*folder.glob("*.json")]) for folder in made}
 
 
 def test_the_tables_of_settings_are_those_of_the_records():

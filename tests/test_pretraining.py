@@ -41,14 +41,14 @@ def unbroken(pictures, tmp_path_factory) -> FrozenCLIP:
 def interrupted(pictures, tmp_path, monkeypatch) -> Path:
     """Where a pretraining was to go that was stopped after its first epoch."""
     path = tmp_path / "clip.safetensors"
-    store = pretraining._store
+    replace = Path.replace
 
-    def store_and_stop(*values: object) -> None:
-        store(*values)
-        raise KeyboardInterrupt
+    def replace_and_stop(self: Path, target: Path) -> None:
+        replace(self, target)
+        raise KeyboardInterrupt  # Ctrl-C comes when the first file is in its place
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "_store", store_and_stop)
+        patch.setattr(Path, "replace", replace_and_stop)
         with pytest.raises(KeyboardInterrupt):
             pretrain(pictures, path)
     return path

@@ -1,5 +1,6 @@
 """Every kind of CLIP with ViT tokens: ours says what open_clip says, takes prompts, and forgets."""
 
+import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
@@ -31,7 +32,6 @@ from adu_core import (
     save_model,
     world,
 )
-from adu_core.clip import load
 from adu_core.clip.catalogue import needs_transformers, why_not
 from adu_core.methods.adu.instapg import InstaPG
 from adu_core.methods.doco import attention_weights
@@ -158,7 +158,7 @@ def made(shrunk: None) -> Callable[[str], FrozenCLIP]:
     @cache
     def make(name: str) -> FrozenCLIP:
         torch.manual_seed(0)
-        model = load._create(name)
+        model = open_clip.create_model(name)
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for weight in model.parameters():
@@ -281,7 +281,8 @@ def test_pictures_are_prepared_as_the_model_says(
 ) -> None:
     told = open_clip.get_pretrained_cfg(name, tag)
     keys = ("mean", "std", "interpolation", "resize_mode")
-    model: Any = load._create(name, None, {key: told[key] for key in keys if told.get(key)})
+    asked = {key: told[key] for key in keys if told.get(key)}
+    model: Any = open_clip.create_model(name, force_preprocess_cfg=asked)
     clip, config = FrozenCLIP(model, None, name), model.visual.preprocess_cfg
     way = clip.preprocess
     assert (config["mean"][0], config["std"][0], way.resize_mode, way.interpolation) == says
@@ -378,7 +379,7 @@ def test_every_name_of_the_catalogue_works_or_says_why_not() -> None:
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     for name in ("ViT-B-16-SigLIP", "roberta-ViT-B-32", "nllb-clip-base"):
         with pytest.raises(ValueError, match=f"of {name} comes with the package transformers: pip"):
             load_clip(name)

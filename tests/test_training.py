@@ -91,7 +91,7 @@ KILLED = """
 import sys, torch
 from dataclasses import replace
 from adu_core import MINI, fit, load_clip, world
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[3]))
 shots = world("train", 2, classes=("car", "house", "tree", "fish"))
 settings = replace(MINI, epochs=400, batch_size=8, learning_rate=0.05)
 def say(done, adapter):
@@ -106,9 +106,8 @@ def test_killed_in_training_and_resumed_is_unbroken(
     tiny_path: str, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
 ) -> None:
     file = tmp_path / "training.safetensors"
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, tiny_path, str(file)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    words = [sys.executable, "-c", KILLED, tiny_path, str(file), str(torch.get_num_threads())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if int(line) >= 3:

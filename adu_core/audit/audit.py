@@ -63,10 +63,12 @@ def audit(
     materials: Materials,
     about: Mapping[str, Any] | None = None,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    parts: Mapping[str, Callable[[Materials], Any]] = PARTS,
 ) -> dict[str, Any]:
     """The record of an audit; everything that ``adu_core.audit`` measures, and ``scores``.
 
-    about: what the record should say of the pictures besides; ``progress`` wraps the parts' names
+    about: what the record should say of the pictures besides; ``progress`` wraps the parts' names;
+    ``parts`` are what is done by each name, for attacks of another strength
     """
     started, model = time.perf_counter(), materials.model
     reset_peak_memory(model.clip.device)
@@ -101,8 +103,8 @@ def audit(
         },
         "accuracy": {"frozen": before, "model": result},
     }
-    for name in progress(PARTS):
-        record[name] = PARTS[name](materials)
+    for name in progress(parts):
+        record[name] = parts[name](materials)
     record["undo"] = undo(record, model.method.undo)
     record["scores"] = scores(record)
     record["provenance"] = provenance(model.clip.device, started)
