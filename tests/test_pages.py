@@ -161,9 +161,9 @@ def test_the_commands_beside_the_records_make_these_records(monkeypatch, capsys)
     for words in re.findall(r"`adu (sweep [^`]*)`", text):
         command = shlex.split(words)
         assert main([*command, "--dry-run"]) == 0
-        asked, there = re.match(
-            r"(\d+) runs, .*; (\d+) are there$", capsys.readouterr().out
-        ).groups()
+        ((asked, there),) = re.findall(
+            r"^(\d+) runs, .*; (\d+) are there$", capsys.readouterr().out, re.MULTILINE
+        )
         assert asked == there, words
         made[Path(command[1])] = made.get(Path(command[1]), 0) + int(asked)
     assert len(made) == 6
