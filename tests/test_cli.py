@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from adu_core.cli import COMMANDS, main, options
+from adu_core.cli import COMMANDS, main, options, parser
 from adu_core.clip.named import clip_from
 from adu_core.methods import METHODS
 

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -22,6 +24,13 @@ from adu_core.show.dark import DARK, LIGHT, dark_png, darkened, turned
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book/_ext"))
 import dark  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _plain() -> Iterator[None]:
+    """A chapter's look that another test chose changes no figure here."""
+    with mpl.rc_context(mpl.rcParamsDefault):
+        yield
 
 
 def lines() -> Figure:

@@ -121,9 +121,9 @@ def test_what_is_refused_is_neither_right_nor_wrong(gate: Model, few: Splits) ->
             refused = bool(gate.refuses(picture[None])[0])
             assert (axes.get_title() == "refused") is refused
             colours.setdefault(axes.title.get_color(), set()).add(refused)
-    assert colours == {
-        figures.RIGHT: {False}, figures.WRONG: {False}, figures.REFUSED: {True},
-    }  # fmt: skip
+    assert colours.pop(figures.REFUSED) == {True}
+    assert colours
+    assert all(told == {False} for told in colours.values())
 
 
 # An audit.
