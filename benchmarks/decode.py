@@ -117,8 +117,7 @@ def main() -> None:
                 if number:  # the first round warms up
                     taken[what].append(time.perf_counter() - started)
         for worker in workers:
-            worker.stdin.close()
-            worker.wait()
+            worker.communicate()
     print(f"{len(files)} pictures, {arguments.size} pixels a side, {cores} cores")
     found: dict[str, Any] = {
         "pictures": len(files), "size": arguments.size, "cores": cores, "rounds": arguments.rounds

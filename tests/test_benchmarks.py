@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -184,7 +185,9 @@ def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
 def test_a_machine_counts_the_notebooks_that_fail_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "notebooks").mkdir()
+    for folder in ("notebooks", "book/results"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(FOLDER.parent / "book/execute.py", tmp_path / "book")
     for name, cell in {"a": "import os; os.environ['WHERE']", "b": "1 / 0"}.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
         nbformat.write(notebook, tmp_path / f"notebooks/{name}.ipynb")
