@@ -5,7 +5,7 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -25,9 +25,7 @@ from memory import peak_memory  # noqa: E402
 
 
 @pytest.fixture
-def said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., str]]:
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What a benchmark prints, run in this process: another would import torch first."""
 
     def run(script: str, *words: str) -> str:
@@ -35,14 +33,11 @@ def said(
         runpy.run_path(str(FOLDER / script), run_name="__main__")
         return capsys.readouterr().out
 
-    monkeypatch.setenv("ADU_CACHE", "off")  # what a benchmark sets is taken back
-    threads = torch.get_num_threads()
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 def said_apart(script: str, *words: str) -> str:
-    """The same of one that needs a process of its own: it forks, or counts what is imported."""
+    """The same of one that needs a process of its own: it forks, or sets threads or a cache."""
     done = subprocess.run(
         [sys.executable, str(FOLDER / script), *words], check=True, capture_output=True, text=True
     )
@@ -107,11 +102,11 @@ def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(
     assert read_json(kept) == {}
 
 
-def test_imports_and_decoding(tmp_path: Path, said: Callable[..., str]) -> None:
+def test_imports_and_decoding(tmp_path: Path) -> None:
     said_apart("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
     assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1
     words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
-    said("decode.py", *words, "--save", str(tmp_path / "decode.json"))
+    said_apart("decode.py", *words, "--save", str(tmp_path / "decode.json"))
     assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
 
 

@@ -34,7 +34,6 @@ def test_text_biases_and_vision_norms_learn_and_nothing_else(
     run = Loop(progress=False)
     model = QUICK.fit(Task(tiny_clip, few.shots, SKETCH), seed=3, run=run)
     assert run.history[0].keys() == {"total", "memorize", "forget", "drift"}
-    assert run.history[-1]["drift"] > 0
     frozen = dict(tiny_clip.model.named_parameters())
     for name, weight in model.edited.model.named_parameters():
         assert torch.equal(weight, frozen[name]) == (name not in names), name
@@ -52,7 +51,7 @@ def test_the_heavier_the_anchor_the_less_the_text_moves(few: Splits) -> None:
         made = method("clipfit", "mini", epochs=4, batch_size=16, learning_rate=0.2, lam=lam)
         made.fit(Task(load_clip("mini"), few.shots, SKETCH), run=run)
         drifts.append(run.history[-1]["drift"])
-    assert drifts[1] < 0.9 * drifts[0]
+    assert 0.001 < drifts[1] < 0.9 * drifts[0]  # measured: 0.0129 and 0.0171
 
 
 def test_interrupted_and_resumed_is_unbroken(tiny_clip: FrozenCLIP, few: Splits, tmp_path) -> None:
