@@ -157,6 +157,7 @@ def machines(path: Path) -> dict[str, str]:
         for name, machine in played.items()
     ]
     measured = [machine["accuracy"] for machine in played.values() if "accuracy" in machine]
+    cases = next((domains for each in measured for domains in each.values()), ())
     by_method = sorted((-most, method, mean) for method, (mean, most) in moved(measured).items())
     still = [f"`{method}`" for most, method, _ in by_method if not most]
     moving = [
@@ -166,9 +167,10 @@ def machines(path: Path) -> dict[str, str]:
     ]
     said = [
         table(["arithmetic", "unit tests passed", "notebooks passed"], rows),
-        f"Each method forgot each of four domains, with one seed, on {len(measured)} of these. The "
-        "table says how far apart the accuracies of one domain are, the highest and the lowest of "
-        "these runs, in points: on average over the domains, and in the worst case.",
+        f"Each method was run with its default settings and one seed on {len(measured)} of these, "
+        f"to forget {' and, by itself, '.join(cases)}. The table says how far apart the accuracies "
+        "of one domain are, the highest and the lowest of these runs, in points: on average over "
+        "the domains, and in the worst case.",
         table(["method", "on average", "at most"], moving),
     ]
     if still:
