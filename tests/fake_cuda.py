@@ -224,7 +224,9 @@ class Asked(TorchFunctionMode):
             return moved(args[0], CUDA if func is Tensor.cuda else torch.device("cpu"))
         device = kwargs.get("device")
         device = torch.device(device) if device is not None else None
-        ours = any(is_pretended(x) for x in tree_flatten((args, kwargs))[0])
+        # What was copied before, thousands of objects, says nothing of this copy's device.
+        given = args[:1] if func is Tensor.__deepcopy__ else (args, kwargs)
+        ours = any(is_pretended(x) for x in tree_flatten(given)[0])
         if device is not None and device.type in ("cuda", "cpu"):
             generator = kwargs.get("generator")
             if device.type == "cuda" and generator is not None:

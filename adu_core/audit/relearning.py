@@ -85,7 +85,8 @@ def relearned(
 
     whole: all weights of the vision tower learn as well, and not the method's parts alone
     """
-    taught = deepcopy(model)
+    tokenizer = model.clip.tokenizer  # learns nothing; copied, it would take longer than the rest
+    taught = deepcopy(model, {id(tokenizer): tokenizer})
     groups: list[dict[str, Any]] = []
     inside: set[int] = set()
     if whole:

@@ -41,9 +41,9 @@ class EditedCLIP(Model):
         unknown = [name for name in self.names if name not in frozen]
         if unknown:
             raise ValueError(f"{task.clip.name} has no weight {unknown[0]!r}")
-        # A copy in which only ``names`` are new tensors: the rest of a large CLIP is not doubled.
-        shared = {id(weight): weight for name, weight in frozen.items() if name not in self.names}
-        copy = deepcopy(task.clip, shared)
+        # A copy in which only ``names`` are new: the rest of a large CLIP is not doubled.
+        rest = [weight for name, weight in frozen.items() if name not in self.names]
+        copy = deepcopy(task.clip, {id(each): each for each in [*rest, task.clip.tokenizer]})
         copy.__dict__.pop("fingerprint", None)  # that of the frozen one
         self._edited = (copy,)  # in a tuple: only ``names`` of it are parameters
         known = dict(copy.model.named_parameters())
