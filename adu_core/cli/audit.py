@@ -25,7 +25,7 @@ EXAMPLES = """\
 examples:
   adu run --save runs/first && adu audit runs/first
   adu audit runs/first --require "for>=70" --require "probe<=40"
-  adu audit runs/pacs --reference clips/without_sketch.safetensors --device cuda
+  adu audit runs/pacs --reference clips/without_sketch.safetensors
 """
 
 

@@ -26,8 +26,8 @@ SUMMARY = "the paper's tables, with one command"
 EXAMPLES = """\
 examples:
   adu reproduce office-home --dry-run --device cuda
-  adu reproduce office-home --root data/office_home --device cuda --save runs/office-home
-  adu reproduce pacs --root data/pacs --also gate,door --device cuda --save runs/pacs
+  adu reproduce office-home --root data/office_home --save runs/office-home
+  adu reproduce pacs --root data/pacs --also gate,door --save runs/pacs
   adu reproduce mini-domainnet --root data/domainnet --slurm gpu --device cuda --save runs/mini
 """
 PROTOCOLS = ("office-home", "mini-domainnet", "imagenet", "pacs", "domainnet")

@@ -34,7 +34,7 @@ examples:
   adu run --method nullspace --forget-classes car --forget-classes house
   adu run --method baseline --set epochs=50 --set forget_weight=3 --json baseline.json
   adu run --method full --tune --trials 8
-  adu run --data folder:PACS --clip ViT-B-16-quickgelu:openai --device cuda --save runs/pacs
+  adu run --data folder:PACS --clip ViT-B-16-quickgelu:openai --save runs/pacs
 """
 
 
