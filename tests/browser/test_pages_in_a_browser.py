@@ -56,8 +56,8 @@ def test_formulas_are_typeset(opened):
 
 @every_page
 def test_every_picture_has_a_text(opened):
-    pictures = "article => [...article.querySelectorAll('img')].map(img => [img.src, img.alt])"
-    found = opened.page.locator("article").first.evaluate(pictures)
+    pictures = "[...document.querySelectorAll('article img')].map(img => [img.src, img.alt])"
+    found = opened.page.evaluate(pictures)
     assert [source for source, text in found if len(text) <= 15] == []
 
 
