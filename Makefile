@@ -97,7 +97,7 @@ pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page
 browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
 	@for name in chromium chromium-browser google-chrome chrome msedge; do \
 	command -v $$name && exit; done >/dev/null; test -n "$$CHROMIUM" || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest $(PARALLEL) --dist loadgroup tests/browser
+	$(BIN)/python -m pytest $(PARALLEL) tests/browser
 
 # The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
 try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture

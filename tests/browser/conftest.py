@@ -21,23 +21,23 @@ from to_pdf import chromium  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one page follow one another in one process, so that it is opened once."""
-    for item in items:
-        if Path(__file__).parent not in item.path.parents:
-            continue
-        if not PAGES:
-            item.add_marker(pytest.mark.skip(reason="there is no built book: make book"))
-        if (page := _page_of(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(page))
-    items.sort(key=lambda item: _page_of(item) or "")
+    if not PAGES:
+        reason = "there is no built book: make book"
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=_page_of)  # the tests of a page follow one another: it is opened once
 
 
-def _page_of(item: pytest.Item) -> str | None:
-    """The page that a test is given opened."""
-    if "opened" not in getattr(item, "fixturenames", ()):
-        return None
-    page: str = item.callspec.params["opened"]  # type: ignore[attr-defined]
-    return page
+def _page_of(item: pytest.Item) -> str:
+    """The page that a test is given opened; "" for a test that opens its own."""
+    call = getattr(item, "callspec", None)
+    return "" if call is None else str(call.params.get("opened", ""))
+
+
+def each(pages: list[str]) -> pytest.MarkDecorator:
+    """A test of each page, given opened."""
+    return pytest.mark.parametrize("opened", pages, indirect=True)
 
 
 @pytest.fixture(scope="session")
