@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_iter, tree_map
+from torch.utils._pytree import tree_map
 
 CUDA = torch.device("cuda", 0)
 aten = torch.ops.aten
@@ -118,7 +118,7 @@ class Pretended(Tensor):
         kwargs = dict(kwargs or {})
         check(func, args, kwargs)
         kwargs.pop("device", None)  # as this CPU sees it; the mode heeds what was asked
-        given = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
+        given = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         found = func(*tree_map(raw_of, args), **tree_map(raw_of, kwargs))
         known = {id(raw_of(x)): x for x in given}  # what is changed in place stays what it is
 
@@ -130,6 +130,17 @@ class Pretended(Tensor):
         return tree_map(wrap, found)
 
 
+def leaves(tree: Any) -> Iterator[Any]:
+    """What is in lists, tuples and dicts; torch's own way asks each object what it is."""
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if not isinstance(tree, list | tuple):
+        yield tree
+        return
+    for part in tree:
+        yield from leaves(part)
+
+
 def raw_of(x: Any) -> Any:
     """The numbers of a pretended tensor; anything else as it is."""
     return x.raw if isinstance(x, Pretended) else x
@@ -137,14 +148,14 @@ def raw_of(x: Any) -> Any:
 
 def check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise what CUDA would if the tensors of ``func`` are not where it wants them."""
-    for value in tree_iter((args, kwargs)):
+    for value in leaves((args, kwargs)):
         if isinstance(value, torch.Generator) and value.device.type == "cpu":
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     if func in ACROSS:
         return
     if func in INDEXED and isinstance(args[0], Pretended):
         args = (args[0], *args[2:])  # the indices may be anywhere
-    on_cpu = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor) and not is_pretended(x)]
+    on_cpu = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor) and not is_pretended(x)]
     by_number = torch.Tag.pointwise in func.tags or func in BY_NUMBER
     first = args[0] if args else None
     changed = func._schema.is_mutable and isinstance(first, Tensor) and not is_pretended(first)
@@ -201,7 +212,7 @@ class FromNothing(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         found = func(*args, **(kwargs or {}))
-        none_given = not any(isinstance(x, Tensor) for x in tree_iter((args, kwargs or {})))
+        none_given = not any(isinstance(x, Tensor) for x in leaves((args, kwargs or {})))
         if self.within.depth and none_given:
             return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, found)
         return found
@@ -226,7 +237,7 @@ class Asked(TorchFunctionMode):
         device = torch.device(device) if device is not None else None
         # What was copied before, thousands of objects, says nothing of this copy's device.
         given = args[:1] if func is Tensor.__deepcopy__ else (args, kwargs)
-        ours = any(is_pretended(x) for x in tree_flatten(given)[0])
+        ours = any(is_pretended(x) for x in leaves(given))
         if device is not None and device.type in ("cuda", "cpu"):
             generator = kwargs.get("generator")
             if device.type == "cuda" and generator is not None:
