@@ -8,8 +8,9 @@ import torch
 from filelock import FileLock
 from hypothesis import settings
 from PIL import Image
+from quick import quick
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core import FrozenCLIP, Model, Splits, Target, Task, load_clip, world
 from adu_core.cli import main
 
 #: Test files whose results no processor's arithmetic can change; the tests of all others, and of
@@ -68,6 +69,14 @@ def few() -> Splits:
     classes = ("car", "house", "tree", "fish")
     parts = (world(part, 2, classes=classes) for part in ("train", "validation", "test"))
     return Splits(*parts)
+
+
+@pytest.fixture(scope="session")
+def gate(few: Splits) -> Model:
+    """A gate of the shipped CLIP that refuses sketches."""
+    made = quick("gate").fit(Task(load_clip(), few.shots, Target(("sketch",))), 0)
+    assert isinstance(made, Model)
+    return made
 
 
 @pytest.fixture(scope="session")

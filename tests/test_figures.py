@@ -14,10 +14,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
-from quick import quick
 from texts import drawn, unreadable
 
-from adu_core import DomainDataset, FrozenCLIP, Model, Run, Splits, Target, Task, load_clip
+from adu_core import DomainDataset, Model, Run, Splits
 from adu_core.files import read_json
 from adu_core.show import figures
 from adu_core.show.audit_figure import audit_figure
@@ -47,18 +46,6 @@ NAMES = {
         [f"{number} pictures of a manner of drawing" for number in range(12)],
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip()
-
-
-@pytest.fixture(scope="module")
-def gate(mini: FrozenCLIP, few: Splits) -> Model:
-    made = quick("gate").fit(Task(mini, few.shots, Target(("sketch",))), 0)
-    assert isinstance(made, Model)
-    return made
 
 
 @pytest.fixture(autouse=True)

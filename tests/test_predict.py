@@ -9,23 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from quick import quick
 
-from adu_core import FrozenCLIP, Model, Splits, Target, Task, load_clip, save_model
+from adu_core import Model, Splits, save_model
 from adu_core.cli import main
 from adu_core.data.picture import read_picture
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip()
-
-
-@pytest.fixture(scope="module")
-def gate(mini: FrozenCLIP, few: Splits) -> Model:
-    made = quick("gate").fit(Task(mini, few.shots, Target(("sketch",))), 0)
-    assert isinstance(made, Model)
-    return made
 
 
 @pytest.fixture(scope="module")
