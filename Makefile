@@ -11,8 +11,9 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m uv pip
-# Four processes at the most: each holds its own torch.
-PARALLEL := --numprocesses auto --maxprocesses 4
+# One more process than there are cores, for each waits now and then for its disk or its browser;
+# four at the most: each holds its own torch.
+AT_ONCE = $$($(BIN)/python -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 # A file's tests stay together, so that what they share is made once; in the order of the names,
 # for the files with few and long tests are not the last ones.
 BY_FILE := --dist loadfile --no-loadscope-reorder
@@ -57,13 +58,12 @@ $(READY): pyproject.toml requirements.lock
 test: lint unit notebooks book browser ## everything: style, types, units, notebooks, pages
 
 unit: $(READY) ## the unit tests alone
-	$(BOUNDED) $(BIN)/python -m pytest $(PARALLEL) $(BY_FILE) --ignore=tests/browser
+	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser
 
 notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
 
 $(EXECUTED): $(NOTEBOOKS) build/.read
-	@$(MAKE) --no-print-directory --keep-going $(COPIES) \
-	--jobs=$$($(BIN)/python -c "import os; print(min(4, os.cpu_count()))")
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(COPIES)
 	@touch $@
 
 build/.read: $(READ) $(READY)
@@ -97,7 +97,7 @@ pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page
 browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
 	@for name in chromium chromium-browser google-chrome chrome msedge; do \
 	command -v $$name && exit; done >/dev/null; test -n "$$CHROMIUM" || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest $(PARALLEL) tests/browser
+	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) tests/browser
 
 # The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
 try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture
