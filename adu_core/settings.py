@@ -147,21 +147,3 @@ def _check_range(each: Field[Any], number: float) -> None:
             if limit is not None
         ]
         raise ValueError(f"{each.name} must be {' and '.join(said) or 'finite'}, not {number}")
-
-
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What differs between two descriptions, by name, with both values: "epochs 12, now 20"."""
-    found: list[str] = []
-    for key, now in asked.items():
-        then = there.get(key)
-        if isinstance(now, Mapping) and isinstance(then, Mapping):
-            found += differences(then, now)
-        elif then != now:
-            found.append(f"{key} {_said(then)}, now {_said(now)}")
-    return found
-
-
-def _said(value: Any) -> str:
-    """A value in few words."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

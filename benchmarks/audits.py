@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import main as adu
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 
 BENCH = Path(__file__).parents[1] / "book/results/bench/world/bench.json"
 

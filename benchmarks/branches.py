@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from adu_core.files import read_json, write_json
-from adu_core.provenance import provenance
+from adu_core.machine.files import read_json, write_json
+from adu_core.machine.provenance import provenance
 
 ROOT = Path(__file__).parents[1]
 

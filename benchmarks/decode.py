@@ -38,7 +38,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from adu_core.data.picture import read_picture
-from adu_core.data.preprocess import Preprocess
+from adu_core.clips.preprocess import Preprocess
 names, size = Path(sys.argv[1]).read_text().splitlines(), Preprocess(int(sys.argv[2]))
 print("ready", flush=True)
 for _ in sys.stdin:
@@ -73,8 +73,8 @@ def main() -> None:
     arguments = parser.parse_args()
     begun = time.perf_counter()
 
+    from adu_core.clips.preprocess import Preprocess
     from adu_core.data import cache, decoding
-    from adu_core.data.preprocess import Preprocess
 
     size, cores = Preprocess(arguments.size), decoding.threads()
     with tempfile.TemporaryDirectory() as name:
@@ -131,8 +131,8 @@ def main() -> None:
     if arguments.save:
         import torch
 
-        from adu_core.files import write_json
-        from adu_core.provenance import provenance
+        from adu_core.machine.files import write_json
+        from adu_core.machine.provenance import provenance
 
         write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), begun)})
 

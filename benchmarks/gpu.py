@@ -28,12 +28,11 @@ from typing import Any
 import torch
 
 from adu_core import FrozenCLIP, Target, image_features, load_clip, method
-from adu_core.data.dataset import DomainDataset
-from adu_core.files import read_json, write_json
-from adu_core.methods.base import Method, Task
-from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.loop import Loop
+from adu_core.machine.files import read_json, write_json
+from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.runs.cost import forward_flops, passes, rate
-from adu_core.train.loop import Loop
+from adu_core.task import DomainDataset, Method, Task
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("tests", "step", "scaling", "gate", "door", "full")

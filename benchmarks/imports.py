@@ -61,8 +61,8 @@ def main() -> None:
         }
         print(f"{name:<16}{found[name]['seconds']:6.2f} s{found[name]['to_torch']:7.2f}{limit}")
     if arguments.save:
-        from adu_core.files import write_json
-        from adu_core.provenance import provenance
+        from adu_core.machine.files import write_json
+        from adu_core.machine.provenance import provenance
 
         write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), started)})
 

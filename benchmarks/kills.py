@@ -29,11 +29,11 @@ import torch
 from PIL import Image
 
 from adu_core.cli import main as adu
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data import cache
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.world import world
-from adu_core.files import read_json, read_tensors, write_json
-from adu_core.provenance import provenance
+from adu_core.machine.files import read_json, read_tensors, write_json
+from adu_core.machine.provenance import provenance
 
 #: What no two runs have in common: the reason of a pick says how long fitting took.
 TIMES = {"reason", "seconds", "peak_memory_mb", "fit_seconds", "provenance", "memory", "git"}

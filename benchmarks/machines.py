@@ -24,9 +24,9 @@ from typing import Any
 
 import torch
 
-from adu_core.files import read_json, write_json
-from adu_core.methods import METHODS
-from adu_core.provenance import provenance
+from adu_core.machine.files import read_json, write_json
+from adu_core.machine.provenance import provenance
+from adu_core.rivals.methods import METHODS
 from adu_core.runs.records import read_table
 
 ROOT = Path(__file__).parents[1]

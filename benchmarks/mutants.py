@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import torch
 from mutmut.stats import status_by_exit_code
 
-from adu_core.files import read_json, write_json
-from adu_core.provenance import provenance
+from adu_core.machine.files import read_json, write_json
+from adu_core.machine.provenance import provenance
 
 ROOT = Path(__file__).parents[1]
 REASONS = Path(__file__).with_name("survivors.json")

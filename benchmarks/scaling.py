@@ -28,12 +28,11 @@ import torch
 from matplotlib.figure import Figure
 
 from adu_core import FrozenCLIP, Target, class_logits, image_features, load_clip, method
-from adu_core.data.dataset import DomainDataset
-from adu_core.files import write_json
-from adu_core.methods.base import Task
-from adu_core.provenance import provenance
+from adu_core.loop import Loop
+from adu_core.machine.files import write_json
+from adu_core.machine.provenance import provenance
 from adu_core.show import figures
-from adu_core.train.loop import Loop
+from adu_core.task import DomainDataset, Task
 
 DOMAINS = ("a", "b", "c", "d")
 WHAT = ("train", "measure", "sentences")

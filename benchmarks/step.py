@@ -32,14 +32,13 @@ import torch
 from memory import peak_memory
 from torch.utils.flop_counter import FlopCounterMode
 
-import adu_core.clip.towers
-from adu_core.clip.block import run_block
-from adu_core.clip.load import load_clip
-from adu_core.files import write_json
-from adu_core.methods.adu.adapter import Adapter
-from adu_core.methods.adu.method import PAPER, objective
+import adu_core.clip
+from adu_core.adu import PAPER, Adapter, objective
+from adu_core.clip import run_block
+from adu_core.clips.load import load_clip
+from adu_core.machine.files import write_json
+from adu_core.machine.provenance import provenance
 from adu_core.precision import tf32
-from adu_core.provenance import provenance
 
 #: What we hold ourselves to, by device and precision: at most, at least, at most.
 LIMIT = {("cpu", "float32"): 1.3, ("cuda", "bfloat16"): 2.2}
@@ -111,11 +110,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     adu_step = partial(step, adapter, pictures, labels, domains, arguments.precision)
 
     def stock_step() -> None:
-        vars(adu_core.clip.towers)["run_block"] = stock_block
+        vars(adu_core.clip)["run_block"] = stock_block
         try:
             adu_step()
         finally:
-            vars(adu_core.clip.towers)["run_block"] = run_block
+            vars(adu_core.clip)["run_block"] = run_block
 
     with FlopCounterMode(display=False) as counted_stock:
         stock_step()

@@ -10,8 +10,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from adu_core import Spec, Target, figures, method
+from adu_core.pages.dark import darkened
 from adu_core.runs.run_spec import run
-from adu_core.show.dark import darkened
 
 STATIC = Path(__file__).parent / "static"
 

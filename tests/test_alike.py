@@ -10,7 +10,7 @@ from PIL import Image
 
 from adu_core import records
 from adu_core.cli import main
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 
 DOMAINS, CLASSES = ("art_painting", "cartoon", "photo", "sketch"), ("dog", "house")
 

@@ -39,7 +39,7 @@ from adu_core.audit.relearning import relearned, relearning
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.cli import main
 from adu_core.data.world import HELD_OUT
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 from adu_core.show.audit_figure import audit_figure
 
 GOAL = Target(("sketch",))

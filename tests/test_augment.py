@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adu_core.train.augment import random_crop_and_flip
+from adu_core.loop import random_crop_and_flip
 
 SIZE = 16
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip
-from adu_core.data.target import Target
-from adu_core.methods import method
-from adu_core.methods.base import Task
-from adu_core.methods.bbf import Candidates, Latents, candidate_losses
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.loop import Loop
-from adu_core.train.losses import memorize_and_forget
+from adu_core.loop import Loop
+from adu_core.losses import memorize_and_forget
+from adu_core.rivals.bbf import Candidates, Latents, candidate_losses
+from adu_core.rivals.methods import method
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.runs.checkpoint import Checkpoint
+from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
 QUICK = method("bbf", "mini", iterations=6, population=8)
@@ -95,11 +95,13 @@ def test_interrupted_and_played_again_is_unbroken(
     whole = Loop(progress=False)
     wanted = search.fit(task, run=whole).text.tokens
     with pytest.raises(KeyboardInterrupt):
-        search.fit(task, run=Loop(False, checkpoint=file, after_epoch=interrupt))
+        search.fit(task, run=Loop(False, checkpoint=Checkpoint(file), after_epoch=interrupt))
     with pytest.raises(ValueError, match=r"belongs to another run \(seed 0, now 1\)"):
-        search.fit(task, seed=1, run=Loop(False, checkpoint=file))
+        search.fit(task, seed=1, run=Loop(False, checkpoint=Checkpoint(file)))
     asked: list[int] = []
-    resumed = Loop(False, checkpoint=file, after_epoch=lambda done, _: asked.append(done))
+    resumed = Loop(
+        False, checkpoint=Checkpoint(file), after_epoch=lambda done, _: asked.append(done)
+    )
     assert torch.equal(search.fit(task, run=resumed).text.tokens, wanted)
     assert resumed.history == whole.history
     assert asked == [5, 6]  # the first four come from the file

@@ -12,16 +12,15 @@ from PIL import Image
 
 from adu_core import world
 from adu_core.cli import main
-from adu_core.data.target import Target
-from adu_core.files import read_json
-from adu_core.methods import METHODS, method
-from adu_core.methods.base import Method
+from adu_core.machine.files import read_json
+from adu_core.rivals.methods import METHODS, method
 from adu_core.runs.bench import Bench as Found
 from adu_core.runs.bench_table import table
 from adu_core.runs.choice import Row, choose
 from adu_core.runs.spec import Spec
 from adu_core.runs.tune import Trial, best, best_at, candidates, spread, trial_specs
 from adu_core.show.bench_figure import bench_figure, pareto
+from adu_core.task import Method, Target
 
 
 def trial(made: Method, mem: float, error: float, h: float) -> Trial:

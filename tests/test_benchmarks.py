@@ -14,7 +14,7 @@ import torch
 
 from adu_core.cli import parser
 from adu_core.cli.options import method_from
-from adu_core.files import plain, read_json, write_json
+from adu_core.machine.files import plain, read_json, write_json
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))

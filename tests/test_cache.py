@@ -16,13 +16,13 @@ from PIL import Image
 from trees import draw, tree
 
 from adu_core.cli import main
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data import cache
 from adu_core.data.folder import read_folder
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError, read_picture
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.sources import TEST, load_splits, read_share
-from adu_core.measure.accuracy import image_features
+from adu_core.measure import image_features
 
 SIZE = Preprocess(8)
 
@@ -138,7 +138,7 @@ import os, sys, time
 from pathlib import Path
 from PIL import Image
 from adu_core.data import cache
-from adu_core.data.preprocess import Preprocess
+from adu_core.clips.preprocess import Preprocess
 read = Image.open
 def slow(file):
     time.sleep(float(sys.argv[2]))

@@ -1,7 +1,7 @@
 import pytest
 
 from adu_core import captions, world
-from adu_core.clip.frozen import TEMPLATE
+from adu_core.clip import TEMPLATE
 
 
 def test_a_minority_of_captions_names_the_style() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adu_core.cli import main
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 
 ONE = (("sketch", "real"),)
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from adu_core.cli import COMMANDS, main, options, parser
-from adu_core.clip.named import clip_from
-from adu_core.methods import METHODS
+from adu_core.clips.named import clip_from
+from adu_core.rivals.methods import METHODS
 
 RESULT = {"metrics", "accuracy", "kept", "forgotten", "entanglement"}
 QUICK = ["--shots", "1", "--limit", "5", "--set", "epochs=1", "--on", "validation"]
@@ -131,7 +131,7 @@ def test_help_and_wrong_words_do_without_torch() -> None:
 
 
 def test_importing_the_package_imports_no_torch() -> None:
-    code = "import sys, adu_core, adu_core.methods; sys.exit('torch' in sys.modules)"
+    code = "import sys, adu_core, adu_core.rivals.methods; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -161,7 +161,6 @@ WRONG = {
     "--forget photo --set bandwidths=-1": "bandwidths must be above 0",
     "--forget photo --set prompt_std=-1": "prompt_std must be at least 0",
     "--forget photo --set instapg_block=6": "instapg_block is 6",
-    "--forget photo --set instapg_heads=7": "7 heads do not divide",
     "--forget photo --set text_tokens=14": "text prompt tokens leave room for",
     "--forget photo --set magic=1": "no setting 'magic'",
     "--forget photo --device moon": "say cpu, cuda or mps",
@@ -263,8 +262,8 @@ def test_training_is_kept_until_record_and_model_are(
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     assert main([*quick, "--save", str(whole)]) == 0
     for module, name in (
-        ("adu_core.methods.saved", "save_model"),
-        ("adu_core.files", "write_json"),
+        ("adu_core.rivals.saved", "save_model"),
+        ("adu_core.machine.files", "write_json"),
         ("adu_core.show.figures", "before_after"),
     ):
         with monkeypatch.context() as patch:

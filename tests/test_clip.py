@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adu_core import FrozenCLIP, TextPrompts, Trace, VisionPrompts, load_clip
-from adu_core.clip.catalogue import needs_transformers, supported, supported_models, why_not
-from adu_core.clip.load import build, mini_config
+from adu_core.clips.catalogue import needs_transformers, supported, supported_models, why_not
+from adu_core.clips.load import build, frozen, mini_config
 
 
 def built(vision: dict[str, Any], text: dict[str, Any], **others: Any) -> FrozenCLIP:
@@ -29,7 +29,7 @@ def built(vision: dict[str, Any], text: dict[str, Any], **others: Any) -> Frozen
     with torch.no_grad():  # open_clip draws the words so small that all texts are alike
         model.token_embedding.weight.mul_(20)
         model.positional_embedding.mul_(20)
-    return FrozenCLIP(model, open_clip.get_tokenizer("adu-built"), "built")
+    return frozen(model, open_clip.get_tokenizer("adu-built"), "built")
 
 
 def random_clip(name: str) -> FrozenCLIP:
@@ -142,7 +142,7 @@ TEXT_TOWERS: dict[str, tuple[dict[str, Any], Words | None]] = {
 def test_without_learned_tokens_every_text_tower_says_what_open_clip_says(which: str) -> None:
     options, tokenizer = TEXT_TOWERS[which]
     clip = built({}, options)
-    clip.tokenizer = tokenizer or clip.tokenizer
+    clip = frozen(clip.model, tokenizer or clip.tokenizer, clip.name)
     prompts = ["a photo of a car", "an aeroplane", "one", "an umbrella in the rain"]
     with torch.no_grad():
         theirs = clip.model.encode_text(clip.tokenizer(prompts), normalize=True)
@@ -162,7 +162,7 @@ def test_without_learned_tokens_every_text_tower_says_what_open_clip_says(which:
 
 def test_learned_tokens_come_first_where_there_is_no_start_token() -> None:
     clip = built({}, TEXT_TOWERS["mt5, no start token"][0])
-    clip.tokenizer = Words([], 1, 0)
+    clip = frozen(clip.model, Words([], 1, 0), clip.name)
     context = learned(1, clip)
     context.tokens.data = clip.model.token_embedding.weight[[11]].clone()  # "a" is 10 + 1
     ours, theirs = clip.encode_text(["red car"], context), clip.encode_text(["a red car"])
@@ -171,7 +171,7 @@ def test_learned_tokens_come_first_where_there_is_no_start_token() -> None:
 
 def test_room_is_counted_by_the_tokenizers_own_padding() -> None:
     clip = built({}, {"pool_type": "eos", "eos_id": 2})
-    clip.tokenizer = Words([0], 2, 1)  # padding is 1, and 0 is no padding
+    clip = frozen(clip.model, Words([0], 2, 1), clip.name)  # padding is 1, and 0 is no padding
     clip.encode_text(["one two"], learned(12, clip))
     with pytest.raises(ValueError, match="leave room for 3 tokens"):
         clip.encode_text(["one two"], learned(13, clip))
@@ -195,7 +195,7 @@ def test_texts_are_tokenised_once(tiny_clip: FrozenCLIP) -> None:
             calls.append(texts)
             return tiny_clip.tokenizer(texts)
 
-    clip = FrozenCLIP(tiny_clip.model, Counting(), "counting")
+    clip = frozen(tiny_clip.model, Counting(), "counting")
     features = [clip.class_features(["car", "fish"], learned(2, clip)) for _ in range(3)]
     assert calls == [["a photo of a car", "a photo of a fish"], [""]]
     assert torch.equal(features[0], features[2])
@@ -334,7 +334,7 @@ def test_every_listed_name_works_in_small() -> None:
         model = build(config, "adu-small")
         words = Words([0], config["text_cfg"].get("eos_id", 2), 1)
         tokenizer = words if other else open_clip.get_tokenizer("adu-small")
-        clip = FrozenCLIP(model, tokenizer, "small")
+        clip = frozen(model, tokenizer, "small")
         pictures = torch.randn(1, 3, clip.picture_size, clip.picture_size)
         with torch.no_grad():
             theirs = clip.model.encode_image(pictures, normalize=True)

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods import method
-from adu_core.methods.base import Task
-from adu_core.methods.clipfit import fitted_names, text_drift
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.loop import Loop
+from adu_core.loop import Loop
+from adu_core.measure import accuracies
+from adu_core.rivals.clipfit import fitted_names, text_drift
+from adu_core.rivals.methods import method
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.runs.checkpoint import Checkpoint
+from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
 QUICK = method("clipfit", "mini", epochs=2, batch_size=16, learning_rate=0.05)
@@ -60,8 +60,8 @@ def test_interrupted_and_resumed_is_unbroken(tiny_clip: FrozenCLIP, few: Splits,
 
     task, file = Task(tiny_clip, few.shots, SKETCH), tmp_path / "training.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        QUICK.fit(task, run=Loop(False, checkpoint=file, after_epoch=interrupt))
-    resumed = QUICK.fit(task, run=Loop(False, checkpoint=file)).state_dict()
+        QUICK.fit(task, run=Loop(False, checkpoint=Checkpoint(file), after_epoch=interrupt))
+    resumed = QUICK.fit(task, run=Loop(False, checkpoint=Checkpoint(file))).state_dict()
     whole = QUICK.fit(task).state_dict()
     assert resumed.keys() == whole.keys()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)

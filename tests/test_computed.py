@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jinja2 import Environment, StrictUndefined
 
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 from adu_core.runs.records import read_table
 
 ROOT = Path(__file__).parents[1]

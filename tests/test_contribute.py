@@ -20,7 +20,7 @@ FILE, TEST = re.findall(r"^```python\n(.*?)^```$", SECTION, re.MULTILINE | re.DO
 @pytest.fixture(autouse=True)
 def _added(monkeypatch):
     """The page's file is there, and its line in the table of methods."""
-    module = ModuleType("adu_core.methods.ncm")
+    module = ModuleType("adu_core.rivals.ncm")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(FILE, str(PAGE), "exec"), module.__dict__)
     name, where = re.fullmatch(r'"(\S+)": "(\S+)",\n', LINE).groups()

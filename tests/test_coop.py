@@ -2,13 +2,12 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods import method
-from adu_core.methods.base import Task
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.augment import random_crop_and_flip
-from adu_core.train.views import encode_views
+from adu_core.loop import random_crop_and_flip
+from adu_core.measure import accuracies
+from adu_core.rivals.methods import method
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.rivals.views import encode_views
+from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
 QUICK = method("coop", "mini", epochs=2, batch_size=8, learning_rate=0.05, views=2)

@@ -19,7 +19,7 @@ from docutils.utils import new_document
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adu_core.show.dark import DARK, LIGHT, dark_png, darkened, turned
+from adu_core.pages.dark import DARK, LIGHT, dark_png, darkened, turned
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book/_ext"))

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adu_core.data.dataset import DomainDataset, batch_indices, readable
+from adu_core.loop import batch_indices
+from adu_core.task import DomainDataset, Target, readable
 
 SEEDS = st.integers(0, 2**32)
 
@@ -107,8 +108,8 @@ def test_a_readable_name_stays_as_it_is(name):
 
 def test_forgotten_marks_the_pictures_of_the_named_domains():
     data = numbered([[1, 2, 1]])
-    assert data.forgotten(["Domain_1"]).tolist() == [False, True, True, False]
-    assert data.forgotten(["domain 0", "domain 2"]).tolist() == [True, False, False, True]
+    assert Target(("Domain_1",)).mask(data).tolist() == [False, True, True, False]
+    assert Target(("domain 0", "domain 2")).mask(data).tolist() == [True, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_forgotten_marks_the_pictures_of_the_named_domains():
 )
 def test_what_cannot_be_forgotten_is_refused(forget, message):
     with pytest.raises(ValueError, match=message):
-        numbered([[1, 1]]).forgotten(forget)
+        Target(tuple(forget)).mask(numbered([[1, 1]]))
 
 
 def test_the_fingerprint_changes_with_a_pixel_a_label_and_a_name():

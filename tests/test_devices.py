@@ -34,10 +34,10 @@ from adu_core import (
     world,
 )
 from adu_core.cli import main
-from adu_core.data.target import KINDS
-from adu_core.device import resolved, where
+from adu_core.machine.device import resolved, where
 from adu_core.runs.record import read_record
 from adu_core.runs.run_spec import run_spec
+from adu_core.task import KINDS
 
 TARGETS = {
     "domains": Target(("sketch",)),
@@ -214,8 +214,6 @@ def test_variants_of_the_full_method(clip: FrozenCLIP, few: Splits) -> None:
     full = replace(ABLATION["full"], epochs=1, prompt_tokens=2)
     for change in (
         {"text_tokens": 2},
-        {"surgery": True},
-        {"classifier_hidden": 8},
         {"instapg_wiring": "each"},
         {"instapg_wiring": "replace"},
         {"precision": "bfloat16"},
@@ -338,7 +336,7 @@ def test_every_command_takes_auto_and_says_first_where_it_computes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A small CLIP stays on the CPU; the line is on stderr, so that output can be piped."""
-    monkeypatch.setattr("adu_core.device.accelerator", lambda: "cuda")
+    monkeypatch.setattr("adu_core.machine.device.accelerator", lambda: "cuda")
     saved = str(tmp_path / "saved")
     words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
     words += ["--forget", "sketch"]
@@ -366,7 +364,9 @@ def test_auto_is_found_out_where_a_sweeps_run_is_computed(
     gpu: None, tiny_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = Spec(quick("nullspace"), TARGETS["domains"], clip=(tiny_path, None), limit=1, shots=1)
-    monkeypatch.setattr("adu_core.device.accelerator", lambda: "cuda")
-    monkeypatch.setattr("adu_core.device.gains", lambda _: True)  # as if it were a large one
+    monkeypatch.setattr("adu_core.machine.device.accelerator", lambda: "cuda")
+    monkeypatch.setattr(
+        "adu_core.machine.device.gains", lambda _: True
+    )  # as if it were a large one
     run_spec(spec, tmp_path / "r.json", "auto")
     assert read_record(tmp_path / "r.json")["provenance"]["device"] == "a pretended GPU"

@@ -9,18 +9,11 @@ import torch
 from torch import nn
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods.base import Task
-from adu_core.methods.doco import (
-    Discriminator,
-    DoCo,
-    attention_weights,
-    correction,
-    discrimination,
-)
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.loop import Loop
+from adu_core.loop import Loop
+from adu_core.measure import accuracies
+from adu_core.rivals.doco import Discriminator, DoCo, attention_weights, correction, discrimination
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.task import Target, Task
 
 BRIEF = DoCo(epochs=3, batch_size=16, learning_rate=0.01)
 LOG2 = math.log(2)

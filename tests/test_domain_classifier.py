@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
-from adu_core.methods.domain_classifier import (
+from adu_core.rivals.domain_classifier import (
     COMPONENTS,
     LOGIT_SCALES,
     THRESHOLDS,

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies, mem_for_h
-from adu_core.methods.base import Task
-from adu_core.methods.door import Door, GatedTokens
+from adu_core.measure import accuracies, mem_for_h
+from adu_core.rivals.door import Door, GatedTokens
+from adu_core.task import Target, Task
 
 FORGET = Target(("sketch",))
 

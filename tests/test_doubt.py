@@ -11,7 +11,7 @@ from quick import quick
 from adu_core import Splits, load_clip, unlearn, world
 from adu_core.cli import main
 from adu_core.data.notice import notice
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 from adu_core.runs.doubt import doubt, unknown_words
 
 PACS = Path(__file__).parents[2] / "shared" / "pacs"

@@ -14,8 +14,8 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from adu_core import MINI, FrozenCLIP, Splits, Target, evaluate, metrics, unlearn
-from adu_core.measure import mmd
-from adu_core.measure.entanglement import stratified
+from adu_core import losses as mmd
+from adu_core.runs.entanglement import stratified
 
 
 def clouds(count: int, classes: int = 4, domains: int = 3) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,7 +17,7 @@ from PIL import Image
 from texts import drawn, unreadable
 
 from adu_core import DomainDataset, Model, Run, Splits
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 from adu_core.show import figures
 from adu_core.show.audit_figure import audit_figure
 from adu_core.show.lettering import any_script

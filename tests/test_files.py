@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adu_core.files import read_json, read_tensors, replacing, write_json, write_tensors
+from adu_core.machine.files import read_json, read_tensors, replacing, write_json, write_tensors
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data import picture as picture_module
 from adu_core.data.folder import read_folder
 from adu_core.data.picture import PictureError, read_picture
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.shares import places
 from adu_core.data.sources import (
     CUTS,
@@ -447,6 +447,6 @@ def test_real_photos_paintings_cartoons_and_sketches_are_read():
     assert data.domain_names == ("art painting", "cartoon", "photo", "sketch")
     assert len(data.class_names) == 7
     assert (data.counts() == 5).all()
-    sketches = data.pictures[data.domains == data.domain_index("sketch")].float()
+    sketches = data.pictures[data.domains == data.domain_names.index("sketch")].float()
     assert sketches.std(1).mean() < 5  # hardly any colour
     assert sketches.mean() > 200  # on white paper

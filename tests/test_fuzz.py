@@ -24,13 +24,13 @@ from adu_core import FrozenCLIP, Splits, Target, Task, load_model, save_model
 from adu_core.audit.audit import SCORES
 from adu_core.audit.audits import read_audits
 from adu_core.cli import main
-from adu_core.clip.load import load_clip
+from adu_core.clips.load import load_clip
 from adu_core.data.folder import find_folder
 from adu_core.data.lists import read_lists
 from adu_core.data.picture import read_picture
-from adu_core.files import read_json, write_json
-from adu_core.methods import METHODS, method
-from adu_core.methods.saved import read_about
+from adu_core.machine.files import read_json, write_json
+from adu_core.rivals.methods import METHODS, method
+from adu_core.rivals.saved import read_about
 from adu_core.runs.grid import Grid, read_grids
 from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip
-from adu_core.data.dataset import DomainDataset
-from adu_core.data.target import Target
-from adu_core.methods.base import Task
-from adu_core.methods.evidence import of_copies, shift_flip, statistics, walk
-from adu_core.methods.gate import Gate, GatedAnswer, blank
-from adu_core.methods.saved import load_model, save_model
+from adu_core.clips.load import frozen
+from adu_core.rivals.evidence import of_copies, shift_flip, statistics, walk
+from adu_core.rivals.gate import Gate, GatedAnswer, blank
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.task import DomainDataset, Target, Task
 
 # The evidence.
 
@@ -55,7 +54,7 @@ def test_a_vision_tower_of_another_size() -> None:
     model = open_clip.CLIP(32, cfg, text)
     values = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
     open_clip.model.set_model_preprocess_cfg(model, values)
-    clip = FrozenCLIP(model, open_clip.get_tokenizer("ViT-B-16"), "other")
+    clip = frozen(model, open_clip.get_tokenizer("ViT-B-16"), "other")
     pictures = torch.randint(0, 256, (12, 3, 96, 96), dtype=torch.uint8)
     y = torch.arange(12) % 2
     shots = DomainDataset(pictures, torch.zeros_like(y), y, ("a", "b"), ("x", "y"))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from adu_core import FrozenCLIP, Splits, Target, Task, Trace, load_clip
-from adu_core.methods.domain_classifier import Linear, choose_threshold, fit_linear
-from adu_core.methods.evidence import of_copies, reachable, shift_flip, walk
-from adu_core.methods.gate import Gate, blank
+from adu_core.rivals.domain_classifier import Linear, choose_threshold, fit_linear
+from adu_core.rivals.evidence import of_copies, reachable, shift_flip, walk
+from adu_core.rivals.gate import Gate, blank
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from adu_core import METHODS, Model, Spec, Target, Task, load_clip, load_model, method
 from adu_core.data.world import world
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 from adu_core.runs.record import read_record
 from adu_core.runs.records import read_table
 

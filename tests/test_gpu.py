@@ -89,7 +89,7 @@ def test_a_whole_run_is_the_cpus(
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 def test_the_full_method_in_every_precisions(precision: str, clip: FrozenCLIP, few: Splits) -> None:
-    made = quick("full", precision=precision, text_tokens=2, surgery=True)
+    made = quick("full", precision=precision, text_tokens=2)
     done = unlearn(clip, few, GOAL, made, progress=False)
     assert torch.isfinite(done.features_after).all()
 

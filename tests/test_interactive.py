@@ -2,7 +2,9 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 
-from adu_core.show.interactive import knobs, player, quiz
+from adu_core.pages.knobs import knobs
+from adu_core.pages.player import player
+from adu_core.pages.quiz import quiz
 
 
 def draw(number: int) -> plt.Figure:

@@ -14,7 +14,7 @@ from quick import quick
 
 from adu_core import FrozenCLIP, Splits, figures, fit
 from adu_core.cli import main
-from adu_core.files import write_json, write_tensors, write_text
+from adu_core.machine.files import write_json, write_tensors, write_text
 
 
 @contextlib.contextmanager

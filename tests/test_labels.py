@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, Target, load_clip, unlearn, world
-from adu_core.methods import method
+from adu_core.rivals.methods import method
 from adu_core.runs import labels
 from adu_core.runs.spec import Spec
 

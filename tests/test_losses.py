@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adu_core import ADU, losses
-from adu_core.measure import mmd
-from adu_core.measure.mmd import squared_distances
+from adu_core import losses as mmd
+from adu_core.losses import squared_distances
 
 
 def mmd2_by_loops(features: Tensor, domains: Tensor, sigma2: float) -> float:

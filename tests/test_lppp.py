@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods import method
-from adu_core.methods.base import Task
-from adu_core.methods.lppp import first_values, step_sizes
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.loop import Loop
-from adu_core.train.losses import memorize_and_forget
+from adu_core.loop import Loop
+from adu_core.losses import memorize_and_forget
+from adu_core.measure import accuracies
+from adu_core.rivals.lppp import first_values, step_sizes
+from adu_core.rivals.methods import method
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
 

@@ -27,10 +27,9 @@ from adu_core import (
     method,
     save_model,
 )
-from adu_core.data.target import KINDS, Kind
-from adu_core.files import read_tensors
-from adu_core.methods import from_dict
-from adu_core.methods.base import Changes
+from adu_core.machine.files import read_tensors
+from adu_core.rivals.methods import from_dict
+from adu_core.task import KINDS, Changes, Kind
 
 TARGETS: dict[Kind, Target] = {
     "domains": Target(("sketch",)),

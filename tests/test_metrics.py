@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adu_core import metrics
-from adu_core.measure.accuracy import predictions
+from adu_core.measure import predictions
 
 
 def test_h_by_hand() -> None:

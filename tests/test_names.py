@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 from adu_core.runs.record_table import table
 from adu_core.show.names import padded, printable, width
 

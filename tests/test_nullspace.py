@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adu_core import FrozenCLIP, Splits, Target, load_clip, load_model, save_model, world
-from adu_core.measure.evaluate import evaluate
-from adu_core.methods.base import Task
-from adu_core.methods.inversion import invert
-from adu_core.methods.nullspace import MARGIN, Nullspace, Projected, share
-from adu_core.methods.projection import class_basis, project, unproject
+from adu_core.rivals.inversion import invert
+from adu_core.rivals.nullspace import MARGIN, Nullspace, Projected, share
+from adu_core.rivals.projection import class_basis, project, unproject
+from adu_core.runs.evaluate import evaluate
+from adu_core.task import Task
 
 CLASSES, DOMAINS = ("car", "house"), ("sketch",)
 THREE = [Target(DOMAINS), Target((), CLASSES), Target(DOMAINS, CLASSES)]

@@ -15,9 +15,9 @@ import adu_core
 from adu_core import ABLATION
 from adu_core.cli import COMMANDS, main, parser
 from adu_core.data.world import DOMAINS, SEEN
-from adu_core.files import read_json
-from adu_core.measure.fronts import half_width
-from adu_core.methods import METHODS, from_dict, method
+from adu_core.machine.files import read_json
+from adu_core.rivals.methods import METHODS, from_dict, method
+from adu_core.runs.fronts import half_width
 from adu_core.runs.grid import read_grids
 from adu_core.runs.record import read_record
 from adu_core.runs.records import read_table
@@ -128,7 +128,7 @@ def test_every_module_is_on_a_page_of_the_api():
         for path in (ROOT / "adu_core").rglob("*.py")
     }
     # The world's drawings, one file a command; and a new method needs no page.
-    inside = ("adu_core.data.world.", "adu_core.cli.", "adu_core.methods.")
+    inside = ("adu_core.data.world.", "adu_core.cli.", "adu_core.rivals.methods.")
     for name, path in known.items():
         if path.name not in ("__init__.py", "__main__.py") and not name.startswith(inside):
             assert name in shown, f"{name} is on no page of book/api"

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adu_core import FrozenCLIP, load_clip, load_splits
-from adu_core.clip.load import build, mini_config
+from adu_core.clips.load import build, frozen, mini_config
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.folder import read_folder
 from adu_core.data.picture import read_picture
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.sources import load_shots
 
 MODES = ("shortest", "longest", "squash")
@@ -87,7 +87,7 @@ def made(**asked: object) -> FrozenCLIP:
     open_clip.model.set_model_preprocess_cfg(
         model, {**open_clip.model.get_model_preprocess_cfg(model), **asked}
     )
-    return FrozenCLIP(model, None, "asking")
+    return frozen(model, None, "asking")
 
 
 def test_a_clip_says_how_its_pictures_are_made():

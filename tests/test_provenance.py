@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-import adu_core.provenance as provenance
+import adu_core.machine.provenance as provenance
 
 CPU = torch.device("cpu")
 

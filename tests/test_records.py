@@ -13,8 +13,8 @@ import pytest
 
 from adu_core import ABLATION, MINI, Spec, Target, records
 from adu_core.cli import main
-from adu_core.files import read_json, write_json
-from adu_core.methods.zero_shot import ZeroShot
+from adu_core.machine.files import read_json, write_json
+from adu_core.rivals.zero_shot import ZeroShot
 from adu_core.runs.record import read_record
 from adu_core.runs.record_table import table
 from adu_core.show.report_figure import report_figure

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adu_core.cli import main
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 
 #: What nobody but the user put there.
 OWN = ("notes.txt", "figure.png", "trials/notes.json", "trials/more/x.json")

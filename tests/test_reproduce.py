@@ -14,8 +14,8 @@ from trees import tree as coloured
 from adu_core import FrozenCLIP, Spec, Target, world
 from adu_core.cli import main
 from adu_core.cli import reproduce as command
-from adu_core.files import read_json, write_json
-from adu_core.methods import method
+from adu_core.machine.files import read_json, write_json
+from adu_core.rivals.methods import method
 from adu_core.runs.cost import expect, forward_flops, passes, rate
 from adu_core.runs.grid import Grid
 from adu_core.runs.protocol import METHODS, PROTOCOLS, choices, plan

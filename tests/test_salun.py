@@ -8,13 +8,12 @@ import torch
 from torch import nn
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods.base import Task
-from adu_core.methods.edited import EditedCLIP, gradient, of_the_class
-from adu_core.methods.salun import SalUn, mask_gradients, random_labels, salient
-from adu_core.methods.saved import load_model, save_model
-from adu_core.train.loop import Loop
+from adu_core.loop import Loop
+from adu_core.measure import accuracies
+from adu_core.rivals.edited import EditedCLIP, gradient, of_the_class
+from adu_core.rivals.salun import SalUn, mask_gradients, random_labels, salient
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.task import Target, Task
 
 BRIEF = SalUn(epochs=3, batch_size=8, learning_rate=0.01, weight_decay=0.1)
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from adu_core import MINI, Adapter, FrozenCLIP, Splits, fit, load_model, save_model
 from adu_core.cli import main
-from adu_core.clip.load import build, mini_config
-from adu_core.files import write_tensors
+from adu_core.clips.load import build, frozen, mini_config
+from adu_core.machine.files import write_tensors
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_wrong_clip_or_classes_are_refused(
     adapter: Adapter, tiny_clip: FrozenCLIP, tmp_path: Path
 ) -> None:
     save_model(adapter, tmp_path)
-    other = FrozenCLIP(build(mini_config(60), "adu-mini"), tiny_clip.tokenizer, "another")
+    other = frozen(build(mini_config(60), "adu-mini"), tiny_clip.tokenizer, "another")
     with pytest.raises(ValueError, match=f"{tiny_clip.fingerprint}, not for 'another'"):
         load_model(tmp_path, other)
     names = list(adapter.class_names)
@@ -152,7 +152,6 @@ def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
         at("method", "settings", "instapg_wiring", value="zzz"),
         at("method", "settings", "instapg_wiring", value={}),
         at("method", "settings", "instapg_block", value=100),
-        at("method", "settings", "instapg_heads", value=7),
         at("method", "settings", "precision", value=16),
     ],
 )

@@ -3,9 +3,9 @@
 import hashlib
 
 from adu_core import accuracies, entanglement, image_features, load_clip, world
-from adu_core.clip.load import MINI
+from adu_core.clips.load import MINI
 from adu_core.data.world import CLASSES
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 
 
 def test_the_file_is_the_one_its_record_describes() -> None:

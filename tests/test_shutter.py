@@ -9,10 +9,8 @@ from torch import Tensor
 from adu_core import FrozenCLIP, Splits, load_clip, load_model, save_model, world
 from adu_core.audit.disguises import recoloured
 from adu_core.audit.recovery import places
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies, mem_for_h
-from adu_core.methods.base import Task
-from adu_core.methods.pixels import (
+from adu_core.measure import accuracies, mem_for_h
+from adu_core.rivals.pixels import (
     CONTRASTS,
     TONES,
     changed_colours,
@@ -22,7 +20,8 @@ from adu_core.methods.pixels import (
     scales,
     slopes,
 )
-from adu_core.methods.shutter import ShutPictures, Shutter
+from adu_core.rivals.shutter import ShutPictures, Shutter
+from adu_core.task import Target, Task
 
 FORGET = Target(("sketch",))
 CLASSES = ("car", "house", "tree", "fish")

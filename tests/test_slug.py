@@ -7,12 +7,10 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.data.target import Target
-from adu_core.measure.accuracy import accuracies
-from adu_core.methods.base import Task
-from adu_core.methods.edited import gradient, of_the_class, towards_uniform
-from adu_core.methods.saved import load_model, save_model
-from adu_core.methods.slug import (
+from adu_core.measure import accuracies
+from adu_core.rivals.edited import gradient, of_the_class, towards_uniform
+from adu_core.rivals.saved import load_model, save_model
+from adu_core.rivals.slug import (
     HALVINGS,
     SHORTEST,
     SLUG,
@@ -23,6 +21,7 @@ from adu_core.methods.slug import (
     pareto_front,
     step_along,
 )
+from adu_core.task import Target, Task
 
 
 def test_the_front_by_hand() -> None:

@@ -149,8 +149,8 @@ def test_what_somebody_paints_over_is_as_drawn_the_next_time():
 
 
 def test_records_of_before_keep_their_hash_and_what_is_left_out_makes_another():
-    from adu_core.data.target import Target
-    from adu_core.methods import method
+    from adu_core.rivals.methods import method
+    from adu_core.task import Target
 
     def spec(data: str) -> Spec:
         return Spec(method("zero-shot", "mini"), Target(("sketch",)), data=data)

@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from adu_core import MINI, Spec, Target
-from adu_core.files import plain
-from adu_core.methods.zero_shot import ZeroShot
+from adu_core.machine.files import plain
+from adu_core.rivals.zero_shot import ZeroShot
 
 SPEC = Spec(MINI, Target(("sketch",)))
 

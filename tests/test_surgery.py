@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from adu_core.methods.surgery import project_conflict, without_conflict
+from adu_core.rivals.surgery import project_conflict, without_conflict
 
 numbers = st.lists(st.floats(-3, 3, width=32), min_size=5, max_size=5)
 

@@ -24,10 +24,10 @@ from PIL import Image
 
 from adu_core import ABLATION, FrozenCLIP, Spec, Target, records
 from adu_core.cli import main
-from adu_core.files import read_json, write_json
-from adu_core.methods import method
-from adu_core.methods.zero_shot import ZeroShot
-from adu_core.provenance import peak_memory_mb, reset_peak_memory
+from adu_core.machine.files import read_json, write_json
+from adu_core.machine.provenance import peak_memory_mb, reset_peak_memory
+from adu_core.rivals.methods import method
+from adu_core.rivals.zero_shot import ZeroShot
 from adu_core.runs import sweep
 from adu_core.runs.grid import specs
 from adu_core.runs.run_spec import check, run

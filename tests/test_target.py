@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adu_core import DomainDataset, Target
-from adu_core.data.target import KINDS, target
+from adu_core.task import KINDS, target
 
 CLASSES, DOMAINS = ("car", "alarm clock"), ("photo", "art painting", "sketch")
 # car and alarm clock in photo, art painting and sketch, one picture each, in that order.

@@ -11,7 +11,7 @@ from adu_core.data.lists import read_lists
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import source_names
-from adu_core.files import read_json
+from adu_core.machine.files import read_json
 from adu_core.runs.grid import read_grids
 
 CLASSES = ("cat", "my dog")

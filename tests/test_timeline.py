@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adu_core import MINI, Timeline, accuracies, fit, image_features
-from adu_core.show.interactive import explorer
+from adu_core.pages.explorer import explorer
 
 
 @pytest.fixture(scope="module")

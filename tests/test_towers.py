@@ -32,10 +32,11 @@ from adu_core import (
     save_model,
     world,
 )
-from adu_core.clip.catalogue import needs_transformers, why_not
-from adu_core.methods.adu.instapg import InstaPG
-from adu_core.methods.doco import attention_weights
-from adu_core.methods.slug import block_matrices
+from adu_core.clips.catalogue import needs_transformers, why_not
+from adu_core.clips.load import frozen
+from adu_core.prompts import InstaPG
+from adu_core.rivals.doco import attention_weights
+from adu_core.rivals.slug import block_matrices
 
 
 class Words:
@@ -165,7 +166,7 @@ def made(shrunk: None) -> Callable[[str], FrozenCLIP]:
                 noise = torch.randn(weight.shape, generator=generator)
                 if weight.ndim and weight.numel() > 1 and weight.std() < 0.03:
                     weight.add_(0.1 * noise)  # words, CLS, biases, scales: not all alike
-        return FrozenCLIP(model, KINDS[name][0], name)
+        return frozen(model, KINDS[name][0], name)
 
     return make
 
@@ -283,7 +284,7 @@ def test_pictures_are_prepared_as_the_model_says(
     keys = ("mean", "std", "interpolation", "resize_mode")
     asked = {key: told[key] for key in keys if told.get(key)}
     model: Any = open_clip.create_model(name, force_preprocess_cfg=asked)
-    clip, config = FrozenCLIP(model, None, name), model.visual.preprocess_cfg
+    clip, config = frozen(model, None, name), model.visual.preprocess_cfg
     way = clip.preprocess
     assert (config["mean"][0], config["std"][0], way.resize_mode, way.interpolation) == says
     pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), dtype=np.uint8)
@@ -362,7 +363,7 @@ def test_other_towers_of_timm_are_refused_with_the_reason() -> None:
         (tower(vit(block_fn=vision_transformer.ResPostBlock)), "of a plain ViT"),
     ):
         with pytest.raises(ValueError, match=f"strange: .*{reason}.*CLIPs that work"):
-            FrozenCLIP(model, None, "strange")
+            frozen(model, None, "strange")
 
 
 def test_every_name_of_the_catalogue_works_or_says_why_not() -> None:

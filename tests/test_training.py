@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from adu_core import ABLATION, MINI, Adapter, FrozenCLIP, Splits, Target, fit
-from adu_core.files import read_tensors
-from adu_core.train.loop import learning_rate
+from adu_core.loop import learning_rate
+from adu_core.machine.files import read_tensors
 
 QUICK = replace(MINI, epochs=3, batch_size=8, learning_rate=0.05)
 

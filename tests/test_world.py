@@ -5,19 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adu_core.data.dataset import DomainDataset
-from adu_core.data.world import (
-    CLASSES,
-    DOMAINS,
-    HELD_OUT,
-    SEEN,
-    SIZE,
-    SPLITS,
-    render,
-    world,
-)
+from adu_core.data.world import CLASSES, DOMAINS, HELD_OUT, SEEN, SIZE, SPLITS, render, world
 from adu_core.data.world.dice import Dice, roll
 from adu_core.data.world.styles import draw_styles
+from adu_core.task import DomainDataset
 
 
 def mixed_cells(count: int, seed: int = 5) -> tuple[Tensor, Tensor]:

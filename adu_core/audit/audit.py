@@ -16,9 +16,9 @@ from adu_core.audit.ranks import ranks
 from adu_core.audit.recovery import FINAL, recovery
 from adu_core.audit.relearning import relearning
 from adu_core.audit.words import other_classes, retrieval, words
-from adu_core.clip.frozen import TEMPLATE
-from adu_core.measure.evaluate import evaluate
-from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.clip import TEMPLATE
+from adu_core.machine.provenance import provenance, reset_peak_memory
+from adu_core.runs.evaluate import evaluate
 
 SCHEMA = 1
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from adu_core.audit.audit import SCHEMA, SCORES
-from adu_core.data.target import Target
-from adu_core.files import read_json
-from adu_core.methods.saved import MODEL, fingerprint
+from adu_core.machine.files import read_json
+from adu_core.rivals.saved import MODEL, fingerprint
+from adu_core.task import Target
 
 #: What an audit's record is named in its folder.
 NAME = "audit.json"

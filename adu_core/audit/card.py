@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from adu_core.audit.audit import SCORES, shown
-from adu_core.data.target import Target
 from adu_core.show.names import markdown
+from adu_core.task import Target
 
 
 def card(record: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 
 from adu_core.audit.materials import Materials
-from adu_core.data.dataset import DomainDataset
+from adu_core.task import DomainDataset
 
 #: How far the world's own knob moves a picture towards a memorized domain.
 MOVES = (0.25, 0.5)
@@ -49,7 +49,7 @@ def _towards(
 ) -> dict[str, DomainDataset]:
     """What makes pictures look like those of one memorized domain."""
     others = materials.stolen.subset(
-        materials.stolen.domains == materials.stolen.domain_index(name)
+        materials.stolen.domains == materials.stolen.domain_names.index(name)
     ).pictures
     order = torch.randint(
         len(others), (len(pictures),), generator=torch.Generator().manual_seed(seed)

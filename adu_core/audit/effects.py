@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, answers, percent, right
-from adu_core.methods.base import Model
+from adu_core.task import Model
 
 #: Bins of the expected calibration error.
 BINS = 15

@@ -9,22 +9,16 @@ from typing import Any
 import torch
 
 from adu_core.audit.materials import Materials
-from adu_core.clip.load import load_clip
-from adu_core.data.dataset import DomainDataset
+from adu_core.clips.load import load_clip
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.notice import notice
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.shares import TRAIN
-from adu_core.data.sources import (
-    load_held_out,
-    load_pictures,
-    load_shots,
-    read_share,
-    source_names,
-)
+from adu_core.data.sources import load_held_out, load_pictures, load_shots, read_share, source_names
 from adu_core.data.world import MAX_SEED
-from adu_core.methods.saved import About, load_model, read_about
+from adu_core.rivals.saved import About, load_model, read_about
 from adu_core.runs.record import read_record
 from adu_core.runs.spec import Spec
+from adu_core.task import DomainDataset
 
 #: An attacker's pictures of each class in each domain, and what their seed is away from the run's.
 STOLEN, APART = 16, 1_000_003

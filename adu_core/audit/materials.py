@@ -8,12 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.data.dataset import DomainDataset
+from adu_core.clip import FrozenCLIP
 from adu_core.data.world import world
-from adu_core.measure.accuracy import image_features
-from adu_core.methods.base import Model, Task
-from adu_core.methods.zero_shot import ZeroShot
+from adu_core.measure import image_features
+from adu_core.rivals.zero_shot import ZeroShot
+from adu_core.task import DomainDataset, Model, Task
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from adu_core.audit.materials import Materials
-from adu_core.data.dataset import DomainDataset
-from adu_core.measure.accuracy import image_features
-from adu_core.methods.base import Model
+from adu_core.measure import image_features
+from adu_core.task import DomainDataset, Model
 
 
 def membership(materials: Materials) -> dict[str, float | None]:

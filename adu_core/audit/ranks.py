@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, percent
-from adu_core.methods.base import Model
+from adu_core.task import Model
 
 #: A distribution whose entropy is so near to the highest counts as flat.
 FLAT = 0.99

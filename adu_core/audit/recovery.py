@@ -14,9 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, percent
-from adu_core.clip.frozen import Trace
-from adu_core.data.dataset import DomainDataset
-from adu_core.methods.base import Model
+from adu_core.clip import Trace
+from adu_core.task import DomainDataset, Model
 
 #: Pictures of each class that an attacker has.
 SHOTS = (1, 2, 4, 8, 16)

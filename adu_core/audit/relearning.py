@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from adu_core import losses
 from adu_core.audit.materials import Materials, right
 from adu_core.audit.recovery import few
-from adu_core.data.dataset import DomainDataset
-from adu_core.methods.base import Model
-from adu_core.methods.edited import EditedCLIP
-from adu_core.train import losses
-from adu_core.train.loop import Batch, Loop, Steps, train
+from adu_core.loop import Batch, Loop, Steps, train
+from adu_core.rivals.edited import EditedCLIP
+from adu_core.task import DomainDataset, Model
 
 #: Pictures of each class that an attacker trains on.
 SHOTS = (1, 4, 16)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, answers, percent
-from adu_core.clip.frozen import TEMPLATE
+from adu_core.clip import TEMPLATE
 from adu_core.data.captioning import NEUTRAL, STYLE_WORDS
-from adu_core.measure.accuracy import image_features
-from adu_core.methods.base import Model
+from adu_core.measure import image_features
+from adu_core.task import Model
 
 
 def words(materials: Materials) -> dict[str, Any]:

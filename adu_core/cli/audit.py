@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
-from adu_core.clip.named import clip_from
-from adu_core.device import check_device, resolved
+from adu_core.clips.named import clip_from
+from adu_core.machine.device import check_device, resolved
 
 SUMMARY = "is it forgotten? attack a model that adu run --save kept"
 EXAMPLES = """\
@@ -69,8 +69,8 @@ def do(arguments: argparse.Namespace) -> int:
     from adu_core.audit.audit import SCORES, audit, failed, requirement, shown
     from adu_core.audit.card import card
     from adu_core.audit.gather import Asked, check, gather, run_of
-    from adu_core.files import write_json, write_text
-    from adu_core.methods.saved import fingerprint
+    from adu_core.machine.files import write_json, write_text
+    from adu_core.rivals.saved import fingerprint
 
     requirements = [requirement(text) for text in arguments.require]
     check_device(arguments.device)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from adu_core.cli import options
 from adu_core.cli.cases import add_cases, cases_from, said
-from adu_core.clip.named import clip_from
-from adu_core.device import check_device
-from adu_core.methods import METHODS
+from adu_core.clips.named import clip_from
+from adu_core.machine.device import check_device
+from adu_core.rivals.methods import METHODS
 
 SUMMARY = "all methods on the same pictures, tuned alike, in one table"
 EXAMPLES = """\
@@ -74,8 +74,8 @@ def do(arguments: argparse.Namespace) -> None:
     preset = options.preset_of(arguments)
 
     from adu_core.data.sources import source_names
-    from adu_core.files import write_json
-    from adu_core.methods import method
+    from adu_core.machine.files import write_json
+    from adu_core.rivals.methods import method
     from adu_core.runs.bench import bench
     from adu_core.runs.bench_table import as_dict, table
     from adu_core.runs.grid import Grid

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from adu_core.cli.options import words
 
 if TYPE_CHECKING:
-    from adu_core.data.target import Target
+    from adu_core.task import Target
 
 
 def add_cases(command: argparse.ArgumentParser, default: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli.options import count
-from adu_core.device import gains
+from adu_core.machine.device import gains
 
 if TYPE_CHECKING:
     from adu_core.runs.spec import Spec

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from adu_core.methods import METHODS
+from adu_core.rivals.methods import METHODS
 
 SUMMARY = "list the methods, or the settings of one"
 EXAMPLES = "examples:\n  adu methods\n  adu methods gate\n"
@@ -25,7 +25,7 @@ def do(arguments: argparse.Namespace) -> None:
     """Print."""
     from dataclasses import fields
 
-    from adu_core.methods import method
+    from adu_core.rivals.methods import method
 
     if arguments.name is None:
         print(f"{'method':<11}{'changes':<10}what it is")

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adu_core.clip.named import clip_from
-from adu_core.methods import METHODS, Preset
+from adu_core.clips.named import clip_from
+from adu_core.rivals.methods import METHODS, Preset
 
 if TYPE_CHECKING:
-    from adu_core.data.target import Target
-    from adu_core.methods.base import Method
     from adu_core.runs.spec import Spec
+    from adu_core.task import Method, Target
 
 
 def count(least: int) -> Callable[[str], int]:
@@ -78,7 +77,7 @@ def add_device(command: argparse.ArgumentParser) -> None:
 
 def say_where(arguments: argparse.Namespace, clips: Iterable[tuple[str, str | None]]) -> None:
     """Say on stderr, when all is checked and work begins, where it is done and why there."""
-    from adu_core.device import where
+    from adu_core.machine.device import where
 
     far = getattr(arguments, "slurm", None) or getattr(arguments, "dask", None)
     said = f"computing on {far}, {arguments.device}" if far else where(arguments.device, clips)
@@ -206,7 +205,7 @@ def method_from(name: str, arguments: argparse.Namespace) -> Method:
     """The method with what ``--set`` changes in it."""
     from dataclasses import replace
 
-    from adu_core.methods import method
+    from adu_core.rivals.methods import method
 
     made = method(name, preset_of(arguments))
     return replace(made, **{key: type(made).parse(key, text) for key, text in arguments.set})
@@ -227,7 +226,8 @@ def target_from(
 
     ``names`` are the class names and domain names that there are.
     """
-    from adu_core.data.target import Target, domains_of
+    from adu_core.runs.grid import domains_of
+    from adu_core.task import Target
 
     class_names, domain_names = names
     domains = domains_of(domains or (), domain_names)

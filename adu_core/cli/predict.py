@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
-from adu_core.clip.named import clip_from
-from adu_core.device import check_device, resolved
+from adu_core.clips.named import clip_from
+from adu_core.machine.device import check_device, resolved
 from adu_core.show.names import padded, printable, width
 
 if TYPE_CHECKING:
-    from adu_core.methods.base import Model
+    from adu_core.task import Model
 
 SUMMARY = "name what is in pictures, before and after unlearning"
 EXAMPLES = """\
@@ -61,8 +61,8 @@ def do(arguments: argparse.Namespace) -> int:
     """Check everything, then read and answer, a batch at a time; 2 if something was not read."""
     from tqdm import tqdm
 
-    from adu_core.clip.load import load_clip
-    from adu_core.methods.saved import load_model, read_about
+    from adu_core.clips.load import load_clip
+    from adu_core.rivals.saved import load_model, read_about
 
     check_device(arguments.device)
     about = read_about(arguments.adapter)
@@ -122,7 +122,7 @@ def _answers(model: Model, files: Sequence[str], top: int) -> Iterator[dict[str,
     import torch
 
     from adu_core.data.decoding import decode_all
-    from adu_core.measure.accuracy import class_logits, image_features
+    from adu_core.measure import class_logits, image_features
 
     shape = model.clip.preprocess
     pictures = torch.zeros(len(files), 3, shape.size, shape.size, dtype=torch.uint8)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
-from adu_core.device import check_device, resolved
+from adu_core.machine.device import check_device, resolved
 
 SUMMARY = "train a small CLIP from nothing"
 EXAMPLES = """\
@@ -72,13 +72,13 @@ def do(arguments: argparse.Namespace) -> None:
 
     import torch
 
-    from adu_core.clip.load import mini_config
-    from adu_core.data.dataset import readable
+    from adu_core.clips.load import mini_config
     from adu_core.data.sources import TRAIN, VALIDATION, read_share, source_names
     from adu_core.data.world import CLASSES
     from adu_core.data.world import world as draw_world
-    from adu_core.files import read_json
+    from adu_core.machine.files import read_json
     from adu_core.runs.pretrain import pretrain
+    from adu_core.task import readable
 
     check_device(arguments.device)
     mini_config(arguments.size)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.cli.machines import add_machines, executor_from
-from adu_core.clip.named import clip_from
-from adu_core.device import check_device, resolved
+from adu_core.clips.named import clip_from
+from adu_core.machine.device import check_device, resolved
 
 if TYPE_CHECKING:
     from adu_core.runs.grid import Grid
@@ -149,7 +149,7 @@ def _forecast(
     """Runs, hours and memory, by the rate of a plain product on this device now."""
     import torch
 
-    from adu_core.clip.load import load_clip
+    from adu_core.clips.load import load_clip
     from adu_core.runs.board import said_time
     from adu_core.runs.cost import expect, rate
 
@@ -191,7 +191,7 @@ def _forecast(
 
 
 def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) -> None:
-    from adu_core.files import write_json, write_text
+    from adu_core.machine.files import write_json, write_text
     from adu_core.runs import run_spec, sweep
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
     from adu_core.runs.reproduction import markdown, progress, rows

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
-from adu_core.clip.named import clip_from
-from adu_core.device import check_device, resolved
-from adu_core.methods import METHODS
+from adu_core.clips.named import clip_from
+from adu_core.machine.device import check_device, resolved
+from adu_core.rivals.methods import METHODS
 
 if TYPE_CHECKING:
     from adu_core.runs.spec import Spec
@@ -92,8 +92,8 @@ def do(arguments: argparse.Namespace) -> None:
     method = options.method_from(arguments.method, arguments)
 
     from adu_core.data.sources import source_names
-    from adu_core.files import write_json
-    from adu_core.methods.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
+    from adu_core.machine.files import write_json
+    from adu_core.rivals.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.record_table import said, table
     from adu_core.runs.run_spec import check, read_anew, run

@@ -30,11 +30,11 @@ import PIL
 import torch
 from torch import Tensor
 
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.decoding import Decoded, decode_all, into_memory, refuse_bad
 from adu_core.data.listing import Item, stamp
 from adu_core.data.notice import notice
-from adu_core.data.preprocess import Preprocess
-from adu_core.files import read_json, write_json
+from adu_core.machine.files import read_json, write_json
 
 #: Raised when ``read_picture`` gives other pixels: files made before are then of no account.
 VERSION = 2

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.listing import Item, opened
 from adu_core.data.picture import PictureError, read_picture
-from adu_core.data.preprocess import Preprocess
 
 #: So many pictures are dealt out to the threads at a time, and so many of them as one task: a task
 #: has its price, in the one lock that all threads of Python share.

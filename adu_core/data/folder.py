@@ -10,14 +10,14 @@ import contextlib
 from itertools import pairwise
 from pathlib import Path
 
-from adu_core.data.dataset import DomainDataset, readable
+from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.listing import PART_NAMES, Listing, Part, Pool
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
-from adu_core.data.preprocess import Preprocess, preprocessing
 from adu_core.data.reading import read
 from adu_core.data.shares import choose, settle_small
 from adu_core.data.tree import Met, domain_parts, first_picture, pooled, refuse_names, scan
+from adu_core.task import DomainDataset, readable
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
 COMMON = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".webp"}

@@ -10,9 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from adu_core.data.dataset import readable
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
+from adu_core.task import readable
 
 DOMAIN = ("domain", "domain_name", "style", "domain_id")
 LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")

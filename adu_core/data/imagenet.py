@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from adu_core.data.dataset import readable
 from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
 from adu_core.data.text import lines_of
 from adu_core.data.tree import class_pictures
+from adu_core.task import readable
 
 NAMES = "classnames.txt"
 _NUMBER = re.compile(r"n\d{8}")

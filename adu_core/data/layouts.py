@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from adu_core.data.dataset import readable
 from adu_core.data.folder import find_folder
 from adu_core.data.listing import Listing
 from adu_core.data.lists import list_files, read_lists
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError
+from adu_core.task import readable
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from adu_core.data.dataset import readable
 from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, refuse_gaps
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
 from adu_core.data.text import entry_of, is_header, lines_of
+from adu_core.task import readable
 
 EXPECTED = (
     "expected <root>/splits/<domain>_train.txt and the like, of lines 'path label' such as "

@@ -13,8 +13,8 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError, features
 from torch import Tensor
 
+from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.colours import rgb
-from adu_core.data.preprocess import Preprocess, preprocessing
 
 #: What Pillow opens and nobody classifies: icons, films, drawings that need another program, and
 #: formats of science whose pixels it cannot read.

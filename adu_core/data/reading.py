@@ -6,13 +6,13 @@ from collections import Counter
 
 import torch
 
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.cache import decode
-from adu_core.data.dataset import DomainDataset
 from adu_core.data.listing import Item, Listing
 from adu_core.data.notice import notice, some
 from adu_core.data.picture import PictureError
-from adu_core.data.preprocess import Preprocess
 from adu_core.data.shares import Chosen
+from adu_core.task import DomainDataset
 
 
 def read(

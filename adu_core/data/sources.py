@@ -11,14 +11,14 @@ from typing import Literal
 
 import torch
 
-from adu_core.data.dataset import DomainDataset
+from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.folder import find_folder
 from adu_core.data.grammar import Source, parse
 from adu_core.data.listing import Listing
-from adu_core.data.preprocess import Preprocess, preprocessing
 from adu_core.data.reading import read
 from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, settle_small
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
+from adu_core.task import DomainDataset
 
 __all__ = [
     "CUTS",

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import category
 
-from adu_core.data.dataset import readable
 from adu_core.data.listing import PART_NAMES, Item, Part, Pool
 from adu_core.data.notice import notice
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
+from adu_core.task import readable
 
 #: Folders and files that systems make, in small letters; hidden ones begin with a dot.
 SYSTEM = frozenset({

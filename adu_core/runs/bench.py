@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from adu_core.data.target import Target
-from adu_core.measure.fronts import confidence_interval
-from adu_core.methods.base import Method
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.choice import Row, choose
 from adu_core.runs.doubt import doubt_of
+from adu_core.runs.fronts import confidence_interval
 from adu_core.runs.record import Record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 from adu_core.runs.tune import Trial, best, best_at, read_trials, trial_specs
+from adu_core.task import Method, Target
 
 #: What a method may cost in Mem at most, where For is compared at like Mem: a share of zero-shot's.
 KEEP = 0.95

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from adu_core.data.target import Target
-from adu_core.measure.fronts import half_width
 from adu_core.runs.bench import KEEP, Bench
+from adu_core.runs.fronts import half_width
 from adu_core.runs.spec import Spec
+from adu_core.task import Target
 
 SCHEMA = 1
 

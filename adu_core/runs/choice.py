@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adu_core.measure.fronts import with_interval
-from adu_core.methods.base import Method
+from adu_core.runs.fronts import with_interval
+from adu_core.task import Method
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.methods.base import Method
+from adu_core.clip import FrozenCLIP
+from adu_core.loop import Steps
 from adu_core.runs.spec import Spec
-from adu_core.train.loop import Steps
+from adu_core.task import Method
 
 #: Operations of a step beside the forward pass, in forward passes: gradients reach the prompts
 #: through every block, and in methods that edit weights every weight as well.

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from scipy.stats import binom
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.device import gains
-from adu_core.measure.evaluate import Result
+from adu_core.clip import FrozenCLIP
+from adu_core.machine.device import gains
+from adu_core.measure import Result
 from adu_core.runs.record import Record
 
 #: Correct answers are chance's if chance alone gives as many with at least this probability.

@@ -10,11 +10,10 @@ from typing import Any, cast
 
 import yaml
 
-from adu_core.clip.named import clip_from
-from adu_core.data.target import Target, domains_of
-from adu_core.methods import METHODS, Preset, method
-from adu_core.methods.base import Method
+from adu_core.clips.named import clip_from
+from adu_core.rivals.methods import METHODS, Preset, method
 from adu_core.runs.spec import Spec
+from adu_core.task import Method, Target, readable
 
 #: A grid that lies beside its records, and is run if nothing else is said.
 GRID = "grid.yml"
@@ -23,6 +22,12 @@ GRID = "grid.yml"
 MOST_SEEDS = 10_000
 
 Names = tuple[Sequence[str], Sequence[str]]  # of classes, of domains
+
+
+def domains_of(texts: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Domains that are forgotten at once; ``A+B`` names two of them, unless one is called so."""
+    parts = ([text] if readable(text) in known else text.split("+") for text in texts)
+    return [name for part in parts for name in part]
 
 
 @dataclass(frozen=True)

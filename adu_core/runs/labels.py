@@ -10,13 +10,11 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from adu_core.clip.frozen import FrozenCLIP
+from adu_core.clip import FrozenCLIP
 from adu_core.data.captioning import STYLE_WORDS
-from adu_core.data.dataset import DomainDataset
-from adu_core.data.target import Target
-from adu_core.methods.base import Task
-from adu_core.methods.evidence import of_copies, reachable
+from adu_core.rivals.evidence import of_copies, reachable
 from adu_core.runs.spec import check_labels
+from adu_core.task import DomainDataset, Target, Task
 
 #: How many of the first blocks k-means sees, as the gate does [choice].
 BLOCKS = 4

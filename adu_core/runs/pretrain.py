@@ -14,15 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.clip.load import build, load_clip, mini_config, save_clip
+from adu_core.clip import FrozenCLIP
+from adu_core.clips.load import build, frozen, load_clip, mini_config, save_clip
 from adu_core.data.captioning import captions
-from adu_core.data.dataset import DomainDataset, batch_indices
-from adu_core.files import read_tensors, write_checkpoint, write_json
-from adu_core.measure.accuracy import accuracies
-from adu_core.provenance import provenance
-from adu_core.settings import differences
-from adu_core.train.augment import random_crop_and_flip
+from adu_core.loop import batch_indices, random_crop_and_flip
+from adu_core.machine.files import write_json
+from adu_core.machine.provenance import provenance
+from adu_core.measure import accuracies
+from adu_core.runs.checkpoint import Checkpoint
+from adu_core.task import DomainDataset
 
 BATCH_SIZE = 128
 PEAK_RATE = 1e-3
@@ -52,10 +52,10 @@ def pretrain(
     ``about`` says in the record what the data is.
     """
     path, started = Path(path), time.perf_counter()
-    partial = path.with_suffix(".partial.safetensors")
+    checkpoint = Checkpoint(path.with_suffix(".partial.safetensors"))
     config = mini_config(pictures.picture_size, width=width)
     torch.manual_seed(seed)  # open_clip draws a new model's weights from the global generator
-    clip = FrozenCLIP(build(config, "adu-mini"), None, str(path)).to(device)
+    clip = frozen(build(config, "adu-mini"), None, str(path)).to(device)
     model: Any = clip.model
 
     # Only words of the captions get a row in the table: 49,408 would cost more than the model.
@@ -76,7 +76,7 @@ def pretrain(
     )
     steps_per_epoch = math.ceil(len(pictures) / BATCH_SIZE)
     run = {"pictures": pictures.fingerprint(), "epochs": epochs, "seed": seed, "model": config}
-    history = _resume(partial, run, model, optimizer)
+    history = checkpoint.resume(model, optimizer, run)
     step = len(history) * steps_per_epoch
     with tqdm(total=epochs * steps_per_epoch, initial=step, disable=not progress) as bar:
         for epoch in range(len(history), epochs):
@@ -102,7 +102,7 @@ def pretrain(
                 bar.update()
             history.append(total / len(pictures))
             bar.set_postfix(loss=f"{history[-1]:.3f}")
-            _store(partial, run, model, optimizer, history)
+            checkpoint.store(model, optimizer, run, history)
 
     record = {
         "schema": 1,
@@ -128,7 +128,7 @@ def pretrain(
         "provenance": provenance(trained.device, started),
     }
     write_json(path.with_suffix(".json"), record)
-    partial.unlink(missing_ok=True)
+    checkpoint.path.unlink(missing_ok=True)
     return trained
 
 
@@ -160,45 +160,3 @@ def _tokenize(texts: list[str]) -> tuple[dict[str, Tensor], Tensor]:
     tokens = open_clip.get_tokenizer("adu-mini")(texts)
     rows, numbered = tokens.unique(return_inverse=True)
     return dict(zip(texts, numbered, strict=True)), rows
-
-
-def _store(
-    path: Path,
-    run: dict[str, Any],
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    history: list[float],
-) -> None:
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state[parameter].items():
-            tensors[f"{key}.{name}"] = value
-    write_checkpoint(path, tensors, {"run": run, "history": history})
-
-
-def _resume(
-    path: Path,
-    run: dict[str, Any],
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> list[float]:
-    if not path.exists():
-        return []
-    tensors, about = read_tensors(path)
-    known = about.get("run")
-    if known != run:
-        differing = differences(known if isinstance(known, dict) else {}, run)
-        raise ValueError(
-            f"{path} belongs to another pretraining ({'; '.join(differing)}): remove it to start "
-            "anew"
-        )
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    )
-    for name, parameter in model.named_parameters():
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            if f"{key}.{name}" in tensors:
-                value = tensors[f"{key}.{name}"]
-                optimizer.state[parameter][key] = value.to(parameter.device)
-    history: list[float] = about["history"]
-    return history

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from adu_core.methods import method
+from adu_core.rivals.methods import method
 from adu_core.runs.grid import Grid, Names
 from adu_core.runs.spec import Spec
 

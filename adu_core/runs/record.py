@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from adu_core.files import read_json
-from adu_core.measure.evaluate import Result
+from adu_core.machine.files import read_json
+from adu_core.measure import Result
 from adu_core.runs.spec import Spec
 
 SCHEMA = 2

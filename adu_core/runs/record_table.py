@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adu_core.methods.base import Method
 from adu_core.runs.record import Record
 from adu_core.runs.spec import Spec
 from adu_core.show.names import padded, width
+from adu_core.task import Method
 
 
 def table(record: Record) -> str:

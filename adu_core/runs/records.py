@@ -10,8 +10,13 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from adu_core.measure.accuracy import perfect_gate_h
-from adu_core.measure.fronts import confidence_interval, for_at_mem, half_width, hypervolume
+from adu_core.runs.fronts import (
+    confidence_interval,
+    for_at_mem,
+    half_width,
+    hypervolume,
+    perfect_gate_h,
+)
 from adu_core.runs.record import RESULTS, Record, read_record
 from adu_core.runs.spec import Spec
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from adu_core.measure.accuracy import harmonic_mean
-from adu_core.measure.fronts import confidence_interval
+from adu_core.measure import harmonic_mean
+from adu_core.runs.fronts import confidence_interval
 from adu_core.runs.protocol import Protocol, choices
 from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec

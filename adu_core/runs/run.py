@@ -10,20 +10,19 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.data.dataset import DomainDataset
+from adu_core.clip import FrozenCLIP
 from adu_core.data.notice import notice
 from adu_core.data.sources import Splits
-from adu_core.data.target import Target, target
-from adu_core.measure.accuracy import predictions
-from adu_core.measure.evaluate import Result, evaluate, result_of
-from adu_core.methods.base import Method, Model, Task
-from adu_core.provenance import provenance, reset_peak_memory
+from adu_core.loop import History, Loop
+from adu_core.machine.provenance import provenance, reset_peak_memory
+from adu_core.measure import Result, predictions, result_of
+from adu_core.runs.checkpoint import Checkpoint
 from adu_core.runs.doubt import doubt, unknown_words
+from adu_core.runs.evaluate import evaluate
 from adu_core.runs.labels import told
 from adu_core.runs.record import SCHEMA, Record
 from adu_core.runs.spec import Extra, Spec, Split
-from adu_core.train.loop import History, Loop
+from adu_core.task import DomainDataset, Method, Model, Target, Task, target
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def fit(
     forgotten or nothing, if the method cannot forget such a thing, or if ``checkpoint`` is
     another run's. The same seed gives the same bits on the same machine.
     """
-    run = Loop(progress, checkpoint, after_epoch, validation)
+    run = Loop(progress, _kept(checkpoint), after_epoch, validation)
     model = method.fit(Task(clip, shots, target(forget)), seed, run)
     return model, run.history
 
@@ -130,7 +129,7 @@ def unlearn(
         for text in filter(None, doubts):
             notice(text)
     task = told(clip, splits.shots, asked, spec.labels, seed)
-    run = Loop(progress=progress, checkpoint=checkpoint)
+    run = Loop(progress=progress, checkpoint=_kept(checkpoint))
     fitting = time.perf_counter()
     model = method.fit(task, seed, run)
     seconds = time.perf_counter() - fitting
@@ -169,3 +168,7 @@ def unlearn(
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
     record["provenance"] = provenance(clip.device, started)
     return Run(record, clip, model, run.history, pictures, features_before, features_after)
+
+
+def _kept(path: str | Path | None) -> Checkpoint | None:
+    return None if path is None else Checkpoint(Path(path))

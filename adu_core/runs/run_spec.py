@@ -10,26 +10,19 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from adu_core.clip.frozen import FrozenCLIP
-from adu_core.clip.load import load_clip
-from adu_core.data.dataset import DomainDataset
+from adu_core.clip import FrozenCLIP
+from adu_core.clips.load import load_clip
+from adu_core.clips.preprocess import Preprocess
 from adu_core.data.notice import notice
-from adu_core.data.preprocess import Preprocess
-from adu_core.data.sources import (
-    Splits,
-    load_held_out,
-    load_pictures,
-    load_shots,
-    source_names,
-)
-from adu_core.data.target import Target
-from adu_core.device import check_device, resolved
-from adu_core.files import write_json
-from adu_core.measure.evaluate import Result, evaluate
-from adu_core.methods.base import Task
+from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots, source_names
+from adu_core.machine.device import check_device, resolved
+from adu_core.machine.files import write_json
+from adu_core.measure import Result
 from adu_core.runs.doubt import unknown_words
+from adu_core.runs.evaluate import evaluate
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
+from adu_core.task import DomainDataset, Target, Task
 
 
 def check(work: Iterable[Spec], device: str = "cpu") -> None:

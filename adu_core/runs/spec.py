@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from adu_core.data.target import Target
-from adu_core.files import plain
-from adu_core.methods import from_dict
-from adu_core.methods.base import Method
+from adu_core.machine.files import plain
+from adu_core.rivals.methods import from_dict
+from adu_core.task import Method, Target
 
 Split = Literal["validation", "test"]
 #: What is measured beside accuracy: how entangled the domains are; classes that unlearning never

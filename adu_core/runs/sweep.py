@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from adu_core.data.notice import notice
-from adu_core.files import write_json
+from adu_core.machine.files import write_json
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.board import Board
 from adu_core.runs.doubt import doubt_of

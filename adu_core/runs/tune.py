@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adu_core.data.target import Target
-from adu_core.methods.base import Method
 from adu_core.runs.record import read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
+from adu_core.task import Method, Target
 
 #: The shots that trials learn from; results use other seeds, from 0 on.
 TUNING_SEED = 50

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from adu_core.data.target import Target
 from adu_core.show.figures import style
 from adu_core.show.lettering import lettering, lines, wrapped
+from adu_core.task import Target
 
 #: What each model is drawn in.
 COLOURS = {"frozen": "#949494", "model": "#0173b2", "reference": "#029e73"}

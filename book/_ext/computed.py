@@ -15,10 +15,10 @@ from sphinx.config import Config
 
 from adu_core.audit.audit import SCORES
 from adu_core.audit.audits import NAME, read_audit, read_audits
-from adu_core.data.target import Target
-from adu_core.files import read_json
-from adu_core.measure.fronts import half_width
+from adu_core.machine.files import read_json
+from adu_core.runs.fronts import half_width
 from adu_core.runs.records import read_table, summary
+from adu_core.task import Target
 
 
 def values(results: Path) -> dict[str, Any]:

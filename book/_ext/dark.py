@@ -16,7 +16,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from adu_core.show.dark import DARK, LIGHT
+from adu_core.pages.dark import DARK, LIGHT
 
 
 def pairs(notebook: Path) -> Iterator[tuple[str, bytes]]:

@@ -17,7 +17,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from adu_core.show.dark import darkened
+from adu_core.pages.dark import darkened
 
 FROZEN, LEARNED, LOSS = "#8a8a8a", "#0173b2", "#c2410c"
 FAINT = "#bbbbbb"

@@ -13,8 +13,8 @@ from diagram import write
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from adu_core.files import read_json
-from adu_core.methods import method
+from adu_core.machine.files import read_json
+from adu_core.rivals.methods import method
 
 TRAINED, FREE = "#de8f05", "#0173b2"
 

@@ -1,1 +1,0 @@
-"""The frozen CLIP in plain sight, where it comes from, and how its pictures are made."""

@@ -1,0 +1,1 @@
+"""Files and devices of the machine that this runs on."""

@@ -1,0 +1,127 @@
+"""A model looked at from outside: its features, its answers, and what share of them is correct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, Protocol, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adu_core.task import DomainDataset, Target
+
+
+class Measurable(Protocol):
+    """All that measuring asks of a model; the frozen CLIP, before unlearning, is one too."""
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) uint8 → features (B, feature_size), of length 1."""
+        ...
+
+    def logits(self, features: Tensor, class_names: Sequence[str]) -> Tensor:
+        """Features (B, feature_size) → class logits (B, C)."""
+        ...
+
+
+class Result(TypedDict):
+    """What is measured of one model; percentages.
+
+    accuracy:        of each domain, all its pictures together
+    kept, forgotten: of each domain's pictures that are kept, and that are forgotten
+    """
+
+    metrics: dict[str, float]
+    accuracy: dict[str, float]
+    kept: dict[str, float]
+    forgotten: dict[str, float]
+    entanglement: NotRequired[dict[str, float | dict[str, float]]]
+
+
+@torch.no_grad()
+def image_features(model: Measurable, pictures: Tensor, batch_size: int = 256) -> Tensor:
+    """Features, of length 1, of many pictures: (N, 3, S, S) uint8 → (N, feature_size)."""
+    return torch.cat([model.features(batch).float() for batch in pictures.split(batch_size)])
+
+
+@torch.no_grad()
+def class_logits(model: Measurable, features: Tensor, class_names: Sequence[str]) -> Tensor:
+    """Logits of features (N, feature_size) → (N, C)."""
+    return model.logits(features, class_names)
+
+
+def predictions(model: Measurable, dataset: DomainDataset) -> Tensor:
+    """The class that the model names for each picture: (N,) int64, on the CPU."""
+    features = image_features(model, dataset.pictures)
+    return class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+
+
+def accuracies(model: Measurable, dataset: DomainDataset) -> dict[str, float]:
+    """Accuracy in percent for each domain of ``dataset``."""
+    return accuracy_per_domain(
+        predictions(model, dataset),
+        dataset.labels.cpu(),
+        dataset.domains.cpu(),
+        dataset.domain_names,
+    )
+
+
+def accuracy_per_domain(
+    predictions: Tensor, labels: Tensor, domains: Tensor, domain_names: Sequence[str]
+) -> dict[str, float]:
+    """Accuracy in percent for each domain; NaN for a domain without pictures.
+
+    predictions, labels, domains: (N,) integers
+    """
+    right = (predictions == labels).double()
+    return {
+        name: 100 * right[domains == number].mean().item()
+        for number, name in enumerate(domain_names)
+    }
+
+
+def mem_for_h(accuracy: Mapping[str, float], forget: Sequence[str]) -> dict[str, float]:
+    """Mem, For, H and selectivity in percent, from the accuracy per domain.
+
+    Mem is the mean accuracy of the memorized domains, For the mean error (100 - accuracy) of the
+    forgotten ones, H their harmonic mean; for all three higher is better. Selectivity is
+    Mem + For - 100: 0 for a model that damages all domains alike. Every domain counts
+    alike, however many pictures it has.
+    """
+    kept = {name: value for name, value in accuracy.items() if name not in forget}
+    return scores(kept, {name: accuracy[name] for name in forget})
+
+
+def scores(kept: Mapping[str, float], forgotten: Mapping[str, float]) -> dict[str, float]:
+    """The same, from the accuracy on what is kept and on what is forgotten, for each domain."""
+    mem = float(np.mean(list(kept.values())))
+    error = float(np.mean([100 - value for value in forgotten.values()]))
+    h = harmonic_mean(mem, error)
+    return {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}
+
+
+def harmonic_mean(a: float, b: float) -> float:
+    """2ab / (a + b); 0 if either is 0, NaN if either is."""
+    return 2 * a * b / (a + b) if a + b else 0.0
+
+
+def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Result:
+    """Accuracies and Mem, For, H of predictions (N,) on the CPU, for what is to be forgotten."""
+    gone = forget.mask(dataset).cpu()
+    labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
+    kept, forgotten = (
+        {
+            name: value
+            for number, (name, value) in enumerate(
+                accuracy_per_domain(predictions[side], labels[side], domains[side], names).items()
+            )
+            if bool((domains[side] == number).any())
+        }
+        for side in (~gone, gone)
+    )
+    return {
+        "metrics": scores(kept, forgotten),
+        "accuracy": accuracy_per_domain(predictions, labels, domains, names),
+        "kept": kept,
+        "forgotten": forgotten,
+    }

@@ -1,1 +1,0 @@
-"""ADU, the paper's method: prompts, InstaPG, their adapter, and the objective they learn by."""

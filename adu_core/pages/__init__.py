@@ -1,0 +1,1 @@
+"""What only the pages of the book use: settings for a machine, players, quizzes, dark figures."""

@@ -1,0 +1,1 @@
+"""All other methods, one file each; their list, and models on disk."""

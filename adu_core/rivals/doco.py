@@ -1,0 +1,229 @@
+"""DoCo's two ideas carried to CLIP: correction towards an anchor, and gradient surgery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from adu_core import losses
+from adu_core.clip import FrozenCLIP
+from adu_core.loop import Batch, Loop, Steps, train
+from adu_core.losses import precise
+from adu_core.rivals.edited import EditedCLIP, block_weights
+from adu_core.rivals.surgery import project_conflict
+from adu_core.settings import setting
+from adu_core.task import Changes, Method, Task
+
+
+class DoCoLosses(NamedTuple):
+    """The parts of one step's loss and their sum, scalars with gradient."""
+
+    total: Tensor
+    memorize: Tensor
+    correct: Tensor
+    discriminate: Tensor
+
+
+class Discriminator(nn.Module):
+    """Tells pictures of a class from anchors that are none: a small MLP.
+
+    It sees a feature f (…, size) and the sentence t of a class (…, size), both of length 1, as
+    f and f · t, entry by entry, whose sum is the cosine that CLIP answers by.
+    """
+
+    def __init__(self, size: int, hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.size = size
+        self.first = skip_init(nn.Linear, 2 * size, hidden)
+        self.last = skip_init(nn.Linear, hidden, 1)
+        for linear in (self.first, self.last):
+            nn.init.xavier_uniform_(linear.weight, generator=generator)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, features: Tensor, sentences: Tensor) -> Tensor:
+        """Logits (…): above 0 for an anchor, below for a picture of the sentence's class."""
+        features, sentences = torch.broadcast_tensors(precise(features), precise(sentences))
+        # Entries of a vector of length 1 are about 1 / √size, their products about 1 / size.
+        seen = [features * self.size**0.5, features * sentences * self.size]
+        logits: Tensor = self.last(F.leaky_relu(self.first(torch.cat(seen, dim=-1)), 0.2))
+        return logits.squeeze(-1)
+
+
+def discrimination(pictures: Tensor, anchors: Tensor, paired: Tensor) -> Tensor:
+    """What the discriminator learns by: logits below 0 for pictures, above 0 for their anchors.
+
+    pictures (P,), anchors (P, A), of which ``paired`` (P, A) bool says which belong together →
+    scalar, in nats; 0 if there are no pictures, or none has an anchor.
+    """
+    own = F.softplus(pictures) * paired.any(dim=1)
+    theirs = (F.softplus(-anchors) * paired).sum(dim=1) / paired.sum(dim=1).clamp(min=1)
+    return (own + theirs).sum() / paired.any(dim=1).sum().clamp(min=1)
+
+
+def correction(pictures: Tensor, paired: Tensor) -> Tensor:
+    """What the learner is taught: pictures (P,) are taken for anchors → scalar, in nats.
+
+    The non-saturating loss of Goodfellow et al. (2014); ``paired`` as in ``discrimination``.
+    """
+    fooled = F.softplus(-pictures) * paired.any(dim=1)
+    return fooled.sum() / paired.any(dim=1).sum().clamp(min=1)
+
+
+class Corrected(EditedCLIP):
+    """The edited CLIP and the discriminator it was taught by, which is saved with it."""
+
+    def __init__(self, task: Task, method: DoCo, seed: int) -> None:
+        super().__init__(task, method, attention_weights(task.clip))
+        generator = torch.Generator().manual_seed(seed)
+        self.discriminator = Discriminator(task.clip.feature_size, method.hidden, generator)
+        self.discriminator.to(task.clip.device)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The weights that differ from the frozen CLIP's, and the discriminator."""
+        own = self.discriminator.state_dict()
+        return {
+            **super().state_dict(*args, **kwargs),
+            **{f"discriminator.{name}": value for name, value in own.items()},
+        }
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take what ``state_dict`` gave."""
+        start = "discriminator."
+        own = {k.removeprefix(start): v for k, v in state_dict.items() if k.startswith(start)}
+        self.discriminator.load_state_dict(own)
+        rest = {name: value for name, value in state_dict.items() if not name.startswith(start)}
+        return super().load_state_dict(rest, strict, assign)
+
+
+@dataclass(frozen=True)
+class DoCo(Steps, Method):
+    """Domain correction and concept-preserving gradient, two ideas of DoCo, carried to CLIP.
+
+    The source (Wu et al., "Unlearning Concepts in Diffusion Model via Concept Domain Correction
+    and Concept Preserving Gradient", arXiv 2405.15304) edits text-to-image diffusion models; this
+    is a transfer of its ideas, not the paper's system.
+
+    Correction: a discriminator tells what the model makes of the concept from what it makes of an
+    anchor concept, and the model learns to fool it. There, concept and anchor are words; CLIP's
+    vision tower is given pictures. [choice] The concept is "a picture of class y that is to be
+    forgotten", its anchors are memorized pictures of all classes but y, and the discriminator is
+    told y. Were it not told, it would only ask that forgotten pictures as a whole look like
+    memorized ones, each of which may keep its class: that is domain adaptation, and forgets
+    nothing. [choice] Anchors' features are the learner's own, without gradient, of the same batch
+    and the same crops; the source takes those of the frozen model.
+
+    Preserving: where the correction's gradient is against that of L_memorize, the part against it
+    is taken out (``surgery.without_conflict``), all weights being one vector [choice].
+
+    The source teaches the cross-attention; a vision tower has self-attention alone, whose weights
+    learn here.
+    """
+
+    name: ClassVar[str] = "doco"
+    summary: ClassVar[str] = "adversarial correction towards other classes, gradient surgery"
+    source: ClassVar[str] = "after Wu et al., arXiv 2405.15304"
+    changes: ClassVar[Changes] = "weights"
+    undo: ClassVar[str] = "load the frozen weights again"
+    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 6, "learning_rate": 1e-3})
+
+    epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
+    learning_rate: float = setting(
+        1e-4, "the highest, after one epoch [choice]", least=0, search=(1e-4, 5e-4, 1e-3, 2e-3)
+    )
+    forget_weight: float = setting(1.0, "of the correction", least=0, search=(0.3, 1.0, 3.0))
+    surgery: bool = setting(True, "where the correction is against L_memorize, mend it")
+    hidden: int = setting(64, "width of the discriminator", least=1, most=65_536)
+    pace: float = setting(
+        10.0,
+        "the discriminator's learning rate, times the learner's",
+        least=0,
+        search=(3.0, 10.0, 30.0),
+    )
+
+    def check(self, task: Task) -> None:
+        """Raise ``ValueError`` if there is no other class to take an anchor from."""
+        super().check(task)
+        if len(task.shots.class_names) < 2:
+            raise ValueError("an anchor is of another class: pictures of a second class are needed")
+
+    def start(self, task: Task, seed: int = 0) -> Corrected:
+        """The frozen CLIP, and a discriminator as it is drawn."""
+        return Corrected(task, self, seed)
+
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Corrected:
+        """Teach learner and discriminator in turns, a step of each on every batch."""
+        self.check(task)
+        model = self.start(task, seed)
+        sentences = model.class_features()
+
+        def loss(batch: Batch) -> DoCoLosses:
+            features = model(batch.pictures)
+            gone = batch.forgotten
+            labels = batch.labels[gone]
+            paired = labels[:, None] != batch.labels[~gone]  # (P, A)
+            own = sentences[labels]
+            pictures, anchors = features[gone], features[~gone].detach()
+            judge = model.discriminator
+            right = discrimination(
+                judge(pictures.detach(), own), judge(anchors[None], own[:, None]), paired
+            )
+            correct = correction(judge(pictures, own), paired)
+            memorize = losses.memorize(model.logits(features), batch.labels, ~gone)
+            total = memorize + self.forget_weight * correct + right
+            return DoCoLosses(total, memorize, correct, right)
+
+        def backward(parts: DoCoLosses, learned: list[nn.Parameter]) -> None:  # noqa: ARG001
+            _backward(parts, model, self.forget_weight, self.surgery)
+
+        groups: list[dict[str, Any]] = [
+            {"params": list(model.weights)},
+            {"params": list(model.discriminator.parameters()), "scale": self.pace},
+        ]
+        optimizer = torch.optim.SGD(
+            groups,
+            lr=0.0,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+        train(
+            model,
+            task.shots,
+            task.forgotten,
+            self,
+            loss,
+            optimizer,
+            seed=seed,
+            run=run or Loop(progress=False),
+            about={"method": self.as_dict(), "forget": task.target.as_dict()},
+            backward=backward,
+        )
+        return model.eval()
+
+
+def _backward(parts: DoCoLosses, model: Corrected, forget_weight: float, surgery: bool) -> None:
+    """Each side's gradient of its own losses alone; the learner's conflict-free if ``surgery``."""
+    judge, weights = list(model.discriminator.parameters()), list(model.weights)
+    correct = forget_weight * parts.correct
+    if surgery:
+        project_conflict(parts.memorize, correct, weights)
+    else:
+        for weight, part in zip(
+            weights, torch.autograd.grad(parts.memorize + correct, weights), strict=True
+        ):
+            weight.grad = part
+    for weight, part in zip(judge, torch.autograd.grad(parts.discriminate, judge), strict=True):
+        weight.grad = part
+
+
+def attention_weights(clip: FrozenCLIP) -> tuple[str, ...]:
+    """The names of all weights of self-attention in the vision tower."""
+    return tuple(name for name in block_weights(clip) if ".attn." in name)

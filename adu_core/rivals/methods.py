@@ -1,0 +1,78 @@
+"""All methods by name. A new one is a file beside this one, its test, and one line here.
+
+Importing this package costs nothing: a method's file is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from adu_core.task import Method
+
+#: Where each method is: "module:name" of its class, or of an instance with its settings.
+METHODS: Mapping[str, str] = {
+    "zero-shot": "rivals.zero_shot:ZeroShot",
+    "baseline": "adu:BASELINE",
+    "instapg": "adu:INSTAPG",
+    "ddl": "adu:DDL",
+    "full": "adu:FULL",
+    "coop": "rivals.coop:CoOp",
+    "gate": "rivals.gate:Gate",
+    "door": "rivals.door:Door",
+    "shutter": "rivals.shutter:Shutter",
+    "nullspace": "rivals.nullspace:Nullspace",
+    "salun": "rivals.salun:SalUn",
+    "doco": "rivals.doco:DoCo",
+    "slug": "rivals.slug:SLUG",
+    "lp++": "rivals.lppp:LPPP",
+    "clipfit": "rivals.clipfit:CLIPFit",
+    "bbf": "rivals.bbf:BBF",
+}
+
+#: Settings to start from: for small CLIPs such as the shipped one, or for those of open_clip.
+Preset = Literal["mini", "paper"]
+
+
+def method(name: str, preset: Preset = "paper", **settings: Any) -> Method:
+    """The method called ``name``, with the preset's settings and what ``settings`` change in them.
+
+    Raises ``ValueError`` for an unknown name, preset, setting or a value out of range.
+    """
+    if name not in METHODS:
+        raise ValueError(f"no method {name!r}: choose one of {', '.join(METHODS)}")
+    if preset not in get_args(Preset):
+        raise ValueError(f"no preset {preset!r}: choose one of {', '.join(get_args(Preset))}")
+    where, _, what = METHODS[name].partition(":")
+    found: Any = getattr(import_module(f"adu_core.{where}"), what)
+    made: Method = found() if isinstance(found, type) else found
+    if preset == "mini":
+        made = replace(made, **made.small)
+    unknown = sorted(settings.keys() - made.as_dict()["settings"].keys())
+    if unknown:
+        known = ", ".join(made.as_dict()["settings"]) or "none"
+        raise ValueError(f"{name} has no setting {unknown[0]!r}: there are {known}")
+    return replace(made, **settings)
+
+
+def from_dict(values: Any, where: str | Path) -> Method:
+    """A method as ``as_dict`` gave it; a ``ValueError`` naming ``where`` if it is another thing."""
+    if (
+        not isinstance(values, dict)
+        or values.keys() != {"name", "settings"}
+        or not isinstance(values["name"], str)
+        or values["name"] not in METHODS
+    ):
+        raise ValueError(
+            f"{where}: a method is {{'name': one of {', '.join(METHODS)}, 'settings': {{…}}}}, "
+            f"not {values!r}"
+        )
+    made = type(method(values["name"])).from_dict(values["settings"], where)
+    if made.name != values["name"]:
+        raise ValueError(f"{where}: these are the settings of {made.name}, not {values['name']}")
+    return made

@@ -1,0 +1,192 @@
+"""SLUG: one gradient pass, one layer, one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adu_core.clip import FrozenCLIP
+from adu_core.loop import Loop, batch_indices
+from adu_core.measure import harmonic_mean, predictions
+from adu_core.rivals.edited import (
+    EditedCLIP,
+    block_weights,
+    gradient,
+    of_the_class,
+    towards_uniform,
+)
+from adu_core.settings import setting
+from adu_core.task import Changes, Method, Task
+
+#: The shortest step that is tried, as a share of the longest.
+SHORTEST = 2.0**-12
+
+#: How often the step is halved, in logarithms: 12 octaves become a fifth of one.
+HALVINGS = 6
+
+
+class Layer(NamedTuple):
+    """One weight matrix, as SLUG sees it.
+
+    importance: |g_f| / |W|, how much forgetting asks of it
+    alignment:  |cos(g_f, g_r)|, how much forgetting through it moves what is retained
+    """
+
+    name: str
+    importance: float
+    alignment: float
+
+
+@dataclass(frozen=True)
+class SLUG(Method):
+    """Single Layer Unlearning Gradient (Cai et al., ICML 2025, arXiv 2407.11867).
+
+    The gradients g_f of the forget loss and g_r of the retain loss are taken once, over all shots.
+    The layers that no other beats in both importance |g_f| / |W| and small |cos(g_f, g_r)| are the
+    Pareto front; of them a single one takes a single step against g_f, whose length a bisection
+    finds.
+
+    [choice] The layers are the matrices of attention and MLP in the vision tower's blocks: patch
+    embedding and projection, which all that is seen goes through, ruined it on validation pictures.
+    Lengths are shares of |W|, so that a step means the same for any CLIP. The longest step wins
+    at which a share ``keep`` of the retained shots that were right still is. The ``layers`` most
+    important of the front are tried, and the one with the best H on shots is taken. g_f is that of
+    ADU's L_forget, cross-entropy to uniform: that of the classes, gone uphill, is almost nothing
+    where the CLIP is sure.
+    """
+
+    keep: float = setting(
+        0.7, "of the retained shots' accuracy", above=0, most=1, search=(0.6, 0.7, 0.8, 0.9, 0.95)
+    )
+    layers: int = setting(
+        3, "of the front that are tried", least=1, most=10_000, search=(1, 2, 3, 6)
+    )
+    longest: float = setting(2.0, "step that is tried, a share of the layer's length", above=0)
+    judged: int = setting(48, "shots of each side that judge a step", least=1, most=1_000_000)
+
+    name: ClassVar[str] = "slug"
+    summary: ClassVar[str] = "one gradient step on one layer"
+    source: ClassVar[str] = "Cai et al., ICML 2025"
+    changes: ClassVar[Changes] = "weights"
+    undo: ClassVar[str] = "put the one layer's weights back"
+    trained: ClassVar[bool] = False
+
+    def start(self, task: Task, seed: int = 0) -> EditedCLIP:  # noqa: ARG002
+        """The frozen CLIP; any matrix of its vision blocks may change."""
+        return EditedCLIP(task, self, block_matrices(task.clip))
+
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:  # noqa: ARG002
+        """Take both gradients, choose the layer, bisect its step. ``seed`` draws the judges."""
+        self.check(task)
+        model, gone = self.start(task, seed), task.forgotten.cpu()
+        forget = gradient(model, task, gone, towards_uniform)
+        retain = gradient(model, task, ~gone, of_the_class)
+        front = pareto_front(measured(model.frozen_weights(), forget, retain))
+        kept, lost = (_some(task, side, self.judged, seed) for side in (~gone, gone))
+        least = self.keep * _right(model, task, kept)
+
+        tried: list[tuple[float, str, float]] = []
+        for layer in front[: self.layers]:
+
+            def holds(step: float, name: str = layer.name) -> bool:
+                _step(model, name, forget[name], step)
+                return _right(model, task, kept) >= least
+
+            step = longest_step(holds, self.longest)
+            _step(model, layer.name, forget[layer.name], step)
+            h = harmonic_mean(_right(model, task, kept), 1 - _right(model, task, lost))
+            tried.append((h, layer.name, step))
+            _step(model, layer.name, forget[layer.name], 0.0)
+        _, name, step = max(tried, key=lambda each: each[0])  # the more important one of equals
+        _step(model, name, forget[name], step)
+        return model.eval()
+
+
+def block_matrices(clip: FrozenCLIP) -> tuple[str, ...]:
+    """The names of the matrices of attention and MLP in the vision tower's blocks."""
+    sizes = {name: weight.ndim for name, weight in clip.model.named_parameters()}
+    return tuple(name for name in block_weights(clip) if sizes[name] >= 2)
+
+
+def measured(
+    weights: Mapping[str, Tensor], forget: Mapping[str, Tensor], retain: Mapping[str, Tensor]
+) -> list[Layer]:
+    """Importance and alignment of each layer, from its weights and its two gradients."""
+
+    def layer(name: str) -> Layer:
+        importance = forget[name].norm() / weights[name].norm().clamp(min=1e-30)
+        alignment = F.cosine_similarity(forget[name].flatten(), retain[name].flatten(), dim=0)
+        return Layer(name, float(importance), abs(float(alignment)))
+
+    return [layer(name) for name in weights]
+
+
+def pareto_front(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers that no other beats, the most important first.
+
+    A layer is beaten by one at least as important and at most as aligned that is better in one of
+    the two.
+    """
+
+    def beaten(this: Layer) -> bool:
+        return any(
+            other.importance >= this.importance
+            and other.alignment <= this.alignment
+            and other[1:] != this[1:]
+            for other in layers
+        )
+
+    return sorted(
+        (layer for layer in layers if not beaten(layer)), key=lambda layer: -layer.importance
+    )
+
+
+def longest_step(holds: Callable[[float], bool], longest: float) -> float:
+    """The longest step, up to ``longest``, at which ``holds`` is still true, if it is monotone.
+
+    Bisected in logarithms between ``SHORTEST`` · ``longest`` and ``longest``, to a fifth of an
+    octave from below; 0 if it never holds.
+    """
+    if holds(longest):
+        return longest
+    low, high, found = math.log2(longest * SHORTEST), math.log2(longest), 0.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if holds(2.0**middle):
+            low, found = middle, 2.0**middle
+        else:
+            high = middle
+    return found
+
+
+def step_along(weight: Tensor, gradient: Tensor, step: float) -> Tensor:
+    """``weight`` moved against ``gradient`` by ``step`` times its own length, of any shape."""
+    length: Tensor = weight.norm() / gradient.norm().clamp(min=1e-30)
+    return weight - step * length * gradient
+
+
+def _step(model: EditedCLIP, name: str, gradient: Tensor, step: float) -> None:
+    """Put the frozen weight, moved by ``step``, at ``name``; a step of 0 is the frozen weight."""
+    frozen = model.frozen_weights()[name]
+    with torch.no_grad():
+        model.named_weights()[name].copy_(step_along(frozen, gradient, step) if step else frozen)
+
+
+@torch.no_grad()
+def _right(model: EditedCLIP, task: Task, index: Tensor) -> float:
+    """The share of the shots at ``index`` that are answered rightly."""
+    shots = task.shots.subset(index)
+    return float((predictions(model, shots) == shots.labels.cpu()).double().mean())
+
+
+def _some(task: Task, side: Tensor, count: int, seed: int) -> Tensor:
+    """Up to ``count`` places among the shots of one side (N,) bool, in equal parts by domain."""
+    places = side.nonzero().flatten()
+    generator = torch.Generator().manual_seed(seed)
+    return places[next(batch_indices(task.shots.domains.cpu()[places], count, generator))]

@@ -1,0 +1,58 @@
+"""Features of the shots by the frozen CLIP, made once, for methods that leave its vision alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from adu_core.clip import FrozenCLIP
+from adu_core.loop import random_crop_and_flip
+from adu_core.measure import class_logits, image_features, result_of
+from adu_core.task import DomainDataset
+
+if TYPE_CHECKING:
+    from adu_core.task import Model
+
+
+@torch.no_grad()
+def encode_views(
+    clip: FrozenCLIP,
+    shots: DomainDataset,
+    views: int,
+    *,
+    seed: int,
+    crop: float,
+    flip: bool = True,
+    batch_size: int = 256,
+) -> Tensor:
+    """Each shot as it is, then ``views`` - 1 random crops of it: (views, N, feature_size).
+
+    Features are of length 1, in float32, on the CLIP's device. The same seed gives the same bits.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for batch in shots.pictures.split(batch_size):
+        whole = clip.normalise(batch)
+        crops = [
+            random_crop_and_flip(whole, generator, crop=crop, flip=flip) for _ in range(views - 1)
+        ]
+        parts.append(torch.stack([clip.encode_image(view) for view in (whole, *crops)]))
+    return torch.cat(parts, dim=1)
+
+
+def validated(model: Model, validation: DomainDataset | None) -> Callable[[], dict[str, float]]:
+    """What tells Mem, For and H of ``model`` as it is, each time it is called; nothing without
+    ``validation``. The pictures are encoded once: only for models whose vision is the frozen one.
+    """  # noqa: D205
+    if validation is None:
+        return dict
+    features = image_features(model, validation.pictures)
+
+    def metrics() -> dict[str, float]:
+        answers = class_logits(model, features, validation.class_names).argmax(dim=1).cpu()
+        return result_of(answers, validation, model.target)["metrics"]
+
+    return metrics

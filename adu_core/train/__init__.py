@@ -1,1 +1,0 @@
-"""Gradient steps: the one loop, its augmentation, the losses."""
