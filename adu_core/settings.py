@@ -1,13 +1,16 @@
-"""A method's settings: typed, checked when they are made, with the range a search draws from."""
+"""Settings: typed, checked when they are made, with the range that a search draws from."""
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
-from dataclasses import Field, field, fields
+from dataclasses import field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Self, cast, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def setting(
@@ -23,21 +26,25 @@ def setting(
 
     ``least`` and ``most`` may be reached, ``above`` may not. Of a tuple, each number is checked.
     """
-    limits = {"least": least, "above": above, "most": most}
-    return field(default=default, metadata={"help": help, "search": search, **limits})
+    limits = Field(ge=least, gt=above, le=most)
+    return field(default=default, metadata={"help": help, "search": search, "limits": limits})
 
 
 class Settings:
     """Base of dataclasses whose fields are settings; a wrong value is a ``ValueError`` at once."""
 
     def __post_init__(self) -> None:
-        cls: Any = type(self)
-        types = _types(cls)
-        for each in fields(self):  # type: ignore[arg-type]
-            value, kind = getattr(self, each.name), types[each.name]
-            _check(each, kind, value)
-            # A whole number where any will do is written as JSON has it then: 3 and 3.0 are one.
-            object.__setattr__(self, each.name, _as_kind(kind, value))
+        for name, adapter in self.checks().items():
+            try:
+                value = adapter.validate_python(getattr(self, name))
+            except ValidationError as error:
+                raise ValueError(in_words(error, name)) from None
+            object.__setattr__(self, name, value)  # 3 where any number will do is 3.0
+
+    @classmethod
+    def checks(cls) -> Mapping[str, TypeAdapter[Any]]:
+        """What checks each setting, by name."""
+        return _checks(cast("Any", cls))
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> Self:
@@ -45,11 +52,10 @@ class Settings:
 
         All of them must be there: another version's defaults may be others.
         """
-        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
         if not isinstance(values, Mapping):
             raise ValueError(f"{where}: the settings must be a JSON object, not {values!r}")
-        unknown = sorted(map(str, values.keys() - set(names)))
-        missing = [name for name in names if name not in values]
+        unknown = sorted(map(str, values.keys() - cls.checks().keys()))
+        missing = [name for name in cls.checks() if name not in values]
         if unknown or missing:
             raise ValueError(
                 f"{where}: unknown settings {unknown}, missing settings {missing}; "
@@ -64,86 +70,53 @@ class Settings:
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
         """The value that ``text`` says for the setting ``name``, as in ``--set name=text``."""
-        known: Any = cls
-        types = _types(known)
-        if name not in types:
-            raise ValueError(f"no setting {name!r}: there are {', '.join(types) or 'none'}")
+        if name not in cls.checks():
+            raise ValueError(f"no setting {name!r}: there are {', '.join(cls.checks()) or 'none'}")
+        check = cls.checks()[name]
         try:
-            value = _read(types[name], text)
-            _check(next(f for f in fields(cls) if f.name == name), types[name], value)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise ValueError(f"{name}={text}: {error}") from None
-        return value
+            if get_origin(get_type_hints(cls)[name]) is tuple:
+                return check.validate_python(tuple(map(float, text.split("+"))))
+            return check.validate_strings(text)
+        except ValidationError as error:
+            raise ValueError(f"{name}={text}: {in_words(error, name)}") from None
+        except ValueError:
+            raise ValueError(f"{name}={text}: it takes numbers joined by +") from None
 
 
 @functools.cache
-def _types(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {each.name: hints[each.name] for each in fields(cls)}
-
-
-def _as_kind(kind: Any, value: Any) -> Any:
-    if get_origin(kind) is tuple:
-        return tuple(_as_kind(get_args(kind)[0], part) for part in value)
-    return float(value) if kind is float else value
-
-
-def _called(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return " or ".join(map(repr, get_args(kind)))
-    if get_origin(kind) is tuple:
-        return "numbers joined by +"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
-    return names[kind]
-
-
-def _read(kind: Any, text: str) -> Any:
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if get_origin(kind) is Literal:
-            return next(choice for choice in get_args(kind) if str(choice) == text)
+def _checks(cls: Any) -> dict[str, TypeAdapter[Any]]:
+    found: dict[str, TypeAdapter[Any]] = {}
+    kinds = get_type_hints(cls)
+    for each in fields(cls):
+        kind, limits = kinds[each.name], each.metadata["limits"]
         if get_origin(kind) is tuple:
-            return tuple(get_args(kind)[0](part) for part in text.split("+"))
-        return kind(text)
-    except (KeyError, StopIteration, ValueError):
-        raise ValueError(f"it takes {_called(kind)}") from None
+            number: Any = Annotated[get_args(kind)[0], limits]
+            kind, limits = tuple[number, ...], Field(min_length=1)
+        checked: Any = Annotated[kind, limits]
+        found[each.name] = TypeAdapter(checked, config=_STRICT)
+    return found
 
 
-def _check(each: Field[Any], kind: Any, value: Any) -> None:
-    """Raise ``ValueError`` unless ``value`` is of the field's type and within its limits."""
-    wrong = f"{each.name} must be {_called(kind)}, not {value!r}"
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError(wrong)
-        return
-    if get_origin(kind) is tuple:
-        if not isinstance(value, tuple) or not value:
-            raise ValueError(wrong)
-        numbers, number_kind = value, get_args(kind)[0]
-    else:
-        numbers, number_kind = (value,), kind
-    for number in numbers:
-        fits = isinstance(number, number_kind) or (number_kind is float and isinstance(number, int))
-        if not fits or (isinstance(number, bool) and number_kind is not bool):
-            raise ValueError(wrong)
-        if number_kind in (int, float):
-            _check_range(each, number)
+#: What is wanted, by the first word of pydantic's name for what is wrong.
+_WANTED = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text",
+    "tuple": "numbers joined by +", "list": "a list", "dict": "an object", "finite": "finite",
+    "too": "longer",
+}  # fmt: skip
 
 
-def _check_range(each: Field[Any], number: float) -> None:
-    limits = each.metadata
-    least, above, most = limits.get("least"), limits.get("above"), limits.get("most")
-    inside = (
-        math.isfinite(number)
-        and (least is None or number >= least)
-        and (above is None or number > above)
-        and (most is None or number <= most)
+def in_words(error: ValidationError, name: str = "") -> str:
+    """The first fault that pydantic found, in one line: where, what is wanted, what is there."""
+    fault = error.errors()[0]
+    where = ".".join(
+        part for part in (name, *map(str, fault["loc"])) if part and not part.isdigit()
     )
-    if not inside:
-        said = [
-            f"{words} {limit}"
-            for words, limit in (("at least", least), ("above", above), ("at most", most))
-            if limit is not None
-        ]
-        raise ValueError(f"{each.name} must be {' and '.join(said) or 'finite'}, not {number}")
+    kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
+    if kind == "value_error":
+        return f"{where}: {context['error']}" if where else str(context["error"])
+    if kind.startswith("missing"):
+        return f"{where} is missing"
+    limits = {"ge": "at least", "gt": "above", "le": "at most"}
+    told = [f"{word} {context[key]:g}" for key, word in limits.items() if key in context]
+    known = context.get("expected") or _WANTED.get(kind.partition("_")[0], kind)
+    return f"{where} must be {' and '.join(told) or known}, not {value!r}"

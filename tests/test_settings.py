@@ -63,9 +63,9 @@ def test_a_wrong_value_is_refused_at_once_and_named(wrong: dict[str, Any]) -> No
 def test_limits_may_be_reached_where_they_may() -> None:
     assert replace(OVEN, minutes=1).minutes == 1
     assert replace(OVEN, minutes=60, heat=300, stages=(1,)).minutes == 60
-    with pytest.raises(ValueError, match="heat must be above 0 and at most 300, not 0"):
+    with pytest.raises(ValueError, match="heat must be above 0, not 0"):
         Oven(heat=0)
-    with pytest.raises(ValueError, match="minutes must be at least 1 and at most 60, not 0"):
+    with pytest.raises(ValueError, match="minutes must be at least 1, not 0"):
         Oven(minutes=0)
 
 
@@ -99,13 +99,13 @@ def test_words_are_read(name: str, text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("minutes", "many", "minutes=many: it takes a whole number"),
-        ("minutes", "1.5", "it takes a whole number"),
-        ("minutes", "99", "minutes=99: minutes must be at least 1 and at most 60"),
-        ("heat", "hot", "it takes a number"),
-        ("heat", "nan", "heat must be above 0"),
-        ("fan", "1", "it takes true or false"),
-        ("shelf", "floor", "it takes 'top' or 'middle'"),
+        ("minutes", "many", "minutes=many: minutes must be a whole number, not 'many'"),
+        ("minutes", "1.5", "must be a whole number"),
+        ("minutes", "99", "minutes=99: minutes must be at most 60"),
+        ("heat", "hot", "must be a number"),
+        ("heat", "nan", "heat must be finite"),
+        ("fan", "maybe", "must be true or false"),
+        ("shelf", "floor", "must be 'top' or 'middle'"),
         ("stages", "1,2", "it takes numbers joined by"),
         ("stages", "1++2", "it takes numbers joined by"),
         ("colour", "red", "no setting 'colour': there are minutes, heat, fan, shelf, stages"),

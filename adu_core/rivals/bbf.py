@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -117,20 +115,18 @@ class BBF(Method):
     hardly anything is forgotten by accuracy, whatever the forget weight.
     """
 
-    name: ClassVar[str] = "bbf"
-    summary: ClassVar[str] = "text prompts found without gradients"
-    source: ClassVar[str] = "Kuwana et al., NeurIPS 2024"
-    undo: ClassVar[str] = "leave the context out"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "tokens": 4,
-            "shared": 32,
-            "unique": 8,
-            "iterations": 200,
-            "full_covariance": True,
-            "forget_weight": 10.0,
-        }
-    )
+    name = "bbf"
+    summary = "text prompts found without gradients"
+    source = "Kuwana et al., NeurIPS 2024"
+    undo = "leave the context out"
+    small = {
+        "tokens": 4,
+        "shared": 32,
+        "unique": 8,
+        "iterations": 200,
+        "full_covariance": True,
+        "forget_weight": 10.0,
+    }
 
     tokens: int = setting(16, "text tokens before the prompt's words", least=1, most=512)
     shared: int = setting(400, "latent numbers that all tokens share", least=0, most=10_000)

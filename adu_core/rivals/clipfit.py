@@ -15,7 +15,7 @@ from adu_core.clip import FrozenCLIP
 from adu_core.loop import Batch, Loop, Steps, train
 from adu_core.rivals.edited import EditedCLIP
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Task
+from adu_core.task import Method, Task
 
 
 class CLIPFitLosses(NamedTuple):
@@ -66,11 +66,11 @@ class CLIPFit(Steps, Method):
     term keeps the classes' features where they were. λ, learning rate and epochs are CLIPFit's.
     """  # noqa: D205
 
-    name: ClassVar[str] = "clipfit"
-    summary: ClassVar[str] = "text biases and vision LayerNorms"
-    source: ClassVar[str] = "Li et al., EMNLP 2024"
-    changes: ClassVar[Changes] = "weights"
-    undo: ClassVar[str] = "load the frozen weights again"
+    name = "clipfit"
+    summary = "text biases and vision LayerNorms"
+    source = "Li et al., EMNLP 2024"
+    changes = "weights"
+    undo = "load the frozen weights again"
     small: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"epochs": 8, "learning_rate": 0.03, "forget_weight": 3.0}
     )

@@ -61,10 +61,10 @@ class CoOp(Steps, Method):
     ADU's 50, and each shot is seen as ``views`` crops, encoded once, all in one step [choice].
     """
 
-    name: ClassVar[str] = "coop"
-    summary: ClassVar[str] = "text prompts alone"
-    source: ClassVar[str] = "Zhou et al., IJCV 2022"
-    undo: ClassVar[str] = "leave the context out"
+    name = "coop"
+    summary = "text prompts alone"
+    source = "Zhou et al., IJCV 2022"
+    undo = "leave the context out"
     small: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"tokens": 4, "views": 2, "epochs": 8, "learning_rate": 0.1, "forget_weight": 0.3}
     )

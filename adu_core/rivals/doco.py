@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +18,7 @@ from adu_core.losses import precise
 from adu_core.rivals.edited import EditedCLIP, block_weights
 from adu_core.rivals.surgery import project_conflict
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Task
+from adu_core.task import Method, Task
 
 
 class DoCoLosses(NamedTuple):
@@ -128,12 +127,12 @@ class DoCo(Steps, Method):
     learn here.
     """
 
-    name: ClassVar[str] = "doco"
-    summary: ClassVar[str] = "adversarial correction towards other classes, gradient surgery"
-    source: ClassVar[str] = "after Wu et al., arXiv 2405.15304"
-    changes: ClassVar[Changes] = "weights"
-    undo: ClassVar[str] = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"epochs": 6, "learning_rate": 1e-3})
+    name = "doco"
+    summary = "adversarial correction towards other classes, gradient surgery"
+    source = "after Wu et al., arXiv 2405.15304"
+    changes = "weights"
+    undo = "load the frozen weights again"
+    small = {"epochs": 6, "learning_rate": 1e-3}
 
     epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
     learning_rate: float = setting(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from adu_core.rivals.domain_classifier import Classifying
 from adu_core.rivals.evidence import Watch
 from adu_core.rivals.gated import OfBlocks
 from adu_core.settings import setting
-from adu_core.task import Changes, Kind, Method, Task
+from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ class Door(Classifying, Method):
         2, "the door stands behind so many blocks", least=1, most=100, search=(1, 2, 3, 4)
     )
 
-    name: ClassVar[str] = "door"
-    summary: ClassVar[str] = "stopped pictures go on as the shots' mean tokens"
-    source: ClassVar[str] = "this book"
-    changes: ClassVar[Changes] = "features"
-    undo: ClassVar[str] = "take the door off"
-    needs: ClassVar[str] = "shots with class and domain labels"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"domains"})
-    trained: ClassVar[bool] = False
+    name = "door"
+    summary = "stopped pictures go on as the shots' mean tokens"
+    source = "this book"
+    changes = "features"
+    undo = "take the door off"
+    needs = "shots with class and domain labels"
+    kinds = frozenset({"domains"})
+    trained = False
 
     def start(self, task: Task, seed: int = 0) -> GatedTokens:  # noqa: ARG002
         """A door that is open to all."""

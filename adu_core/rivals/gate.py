@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +14,7 @@ from adu_core.rivals.domain_classifier import Classifying
 from adu_core.rivals.evidence import Watch
 from adu_core.rivals.gated import OfBlocks
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Task
+from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,13 @@ class Gate(Classifying, Method):
         4, "of how many blocks' outputs the evidence is", least=1, most=100, search=(2, 3, 4)
     )
 
-    name: ClassVar[str] = "gate"
-    summary: ClassVar[str] = "a domain classifier beside CLIP; stopped pictures get a blank"
-    source: ClassVar[str] = "this book"
-    changes: ClassVar[Changes] = "nothing"
-    undo: ClassVar[str] = "take the gate off"
-    needs: ClassVar[str] = "shots with class and domain labels"
-    trained: ClassVar[bool] = False
+    name = "gate"
+    summary = "a domain classifier beside CLIP; stopped pictures get a blank"
+    source = "this book"
+    changes = "nothing"
+    undo = "take the gate off"
+    needs = "shots with class and domain labels"
+    trained = False
 
     def start(self, task: Task, seed: int = 0) -> GatedAnswer:  # noqa: ARG002
         """A gate that stops nothing yet but classes that are to be forgotten everywhere."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from adu_core.loop import Loop
 from adu_core.precision import exact
 from adu_core.rivals.views import encode_views, validated
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Model, Task
+from adu_core.task import Method, Model, Task
 
 
 class LinearHead(Model):
@@ -90,12 +88,12 @@ class LPPP(Method):
     two, so a checkpoint is neither written nor read.
     """
 
-    name: ClassVar[str] = "lp++"
-    summary: ClassVar[str] = "a linear head beside the text's"
-    source: ClassVar[str] = "Huang et al., CVPR 2024"
-    changes: ClassVar[Changes] = "head"
-    undo: ClassVar[str] = "take the zero-shot head again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"forget_weight": 20.0, "views": 4})
+    name = "lp++"
+    summary = "a linear head beside the text's"
+    source = "Huang et al., CVPR 2024"
+    changes = "head"
+    undo = "take the zero-shot head again"
+    small = {"forget_weight": 20.0, "views": 4}
 
     epochs: int = setting(300, "full-batch steps", least=1, most=100_000, search=(100, 300, 1000))
     momentum: float = setting(0.9, "of the steps", least=0, most=0.9999)

@@ -19,7 +19,7 @@ domain wants an α near 1 (on the drawn world 0.95 hardly acts and 0.99 does mos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +32,7 @@ from adu_core.precision import exact
 from adu_core.rivals.inversion import invert
 from adu_core.rivals.projection import class_basis, project
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Model, Task
+from adu_core.task import Method, Model, Task
 
 #: A share must exceed the threshold by this much: equal sentences give shares equal but for
 #: rounding, and rounding must not decide [choice].
@@ -74,13 +74,13 @@ class Nullspace(Method):
         40, "steps to synthesise a picture [choice]", least=1, most=10_000
     )
 
-    name: ClassVar[str] = "nullspace"
-    summary: ClassVar[str] = "forgotten directions projected out of the features"
-    source: ClassVar[str] = "arXiv 2512.14113"
-    changes: ClassVar[Changes] = "features"
-    undo: ClassVar[str] = "leave the map out; below α = 1 also by its inverse"
-    needs: ClassVar[str] = "no pictures: names only"
-    trained: ClassVar[bool] = False
+    name = "nullspace"
+    summary = "forgotten directions projected out of the features"
+    source = "arXiv 2512.14113"
+    changes = "features"
+    undo = "leave the map out; below α = 1 also by its inverse"
+    needs = "no pictures: names only"
+    trained = False
 
     def start(self, task: Task, seed: int = 0) -> Projected:  # noqa: ARG002
         """The model with the map that sentences alone give: names are all it takes."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from adu_core import losses
 from adu_core.loop import Batch, Loop, Steps, train
 from adu_core.rivals.edited import EditedCLIP, gradient, of_the_class, vision_weights
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Task
+from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,12 @@ class SalUn(Steps, Method):
     sentences of the classes stay as they are.
     """
 
-    name: ClassVar[str] = "salun"
-    summary: ClassVar[str] = "random labels, at the salient weights alone"
-    source: ClassVar[str] = "Fan et al., ICLR 2024"
-    changes: ClassVar[Changes] = "weights"
-    undo: ClassVar[str] = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 1e-3, "epochs": 6})
+    name = "salun"
+    summary = "random labels, at the salient weights alone"
+    source = "Fan et al., ICLR 2024"
+    changes = "weights"
+    undo = "load the frozen weights again"
+    small = {"learning_rate": 1e-3, "epochs": 6}
 
     epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
     learning_rate: float = setting(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +14,7 @@ from adu_core.rivals.evidence import BATCH, shift_flip
 from adu_core.rivals.gated import Gated
 from adu_core.rivals.pixels import changed_colours, pixel_statistics
 from adu_core.settings import setting
-from adu_core.task import Changes, Kind, Method, Task
+from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,15 @@ class Shutter(Classifying, Method):
         4, "moved copies in other colours, contrast and sharpness", least=0, most=100
     )
 
-    name: ClassVar[str] = "shutter"
-    summary: ClassVar[str] = "pixel statistics tell the domain; stopped pictures never enter CLIP"
-    source: ClassVar[str] = "this book"
-    changes: ClassVar[Changes] = "nothing"
-    undo: ClassVar[str] = "take the shutter off"
-    needs: ClassVar[str] = "shots with class and domain labels"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"domains"})
-    trained: ClassVar[bool] = False
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    name = "shutter"
+    summary = "pixel statistics tell the domain; stopped pictures never enter CLIP"
+    source = "this book"
+    changes = "nothing"
+    undo = "take the shutter off"
+    needs = "shots with class and domain labels"
+    kinds = frozenset({"domains"})
+    trained = False
+    small = {}
 
     def start(self, task: Task, seed: int = 0) -> ShutPictures:  # noqa: ARG002
         """A shutter that is open to all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from adu_core.rivals.edited import (
     towards_uniform,
 )
 from adu_core.settings import setting
-from adu_core.task import Changes, Method, Task
+from adu_core.task import Method, Task
 
 #: The shortest step that is tried, as a share of the longest.
 SHORTEST = 2.0**-12
@@ -70,12 +70,12 @@ class SLUG(Method):
     longest: float = setting(2.0, "step that is tried, a share of the layer's length", above=0)
     judged: int = setting(48, "shots of each side that judge a step", least=1, most=1_000_000)
 
-    name: ClassVar[str] = "slug"
-    summary: ClassVar[str] = "one gradient step on one layer"
-    source: ClassVar[str] = "Cai et al., ICML 2025"
-    changes: ClassVar[Changes] = "weights"
-    undo: ClassVar[str] = "put the one layer's weights back"
-    trained: ClassVar[bool] = False
+    name = "slug"
+    summary = "one gradient step on one layer"
+    source = "Cai et al., ICML 2025"
+    changes = "weights"
+    undo = "put the one layer's weights back"
+    trained = False
 
     def start(self, task: Task, seed: int = 0) -> EditedCLIP:  # noqa: ARG002
         """The frozen CLIP; any matrix of its vision blocks may change."""
