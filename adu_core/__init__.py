@@ -1,8 +1,12 @@
 """Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
 
-Everything a chapter needs is a name of this package; the modules say more. A name is loaded
-when it is first used, so that importing the package costs what importing torch costs, and
-``adu --help`` far less.
+The core lies flat beside this file. Read it in this order: ``block`` and ``clip``, the frozen CLIP
+walked through in plain sight; ``prompts``, vision prompts and InstaPG; ``losses``; ``task``, the
+nouns; ``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are their small
+tools. The folders are rooms built on it.
+
+Everything a chapter needs is a name of this package. A name is loaded when it is first used, so
+that importing the package costs what importing torch costs, and ``adu --help`` far less.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ def main() -> None:
     rooms: dict[str, dict[str, int]] = {}
     for path, measured in files.items():
         parts = Path(path).parts
-        room = rooms.setdefault(
-            parts[1] if len(parts) > 2 else "adu_core", {"branches": 0, "taken": 0}
-        )
+        room = rooms.setdefault(parts[1] if len(parts) > 2 else "core", {"branches": 0, "taken": 0})
         room["branches"] += measured["summary"]["num_branches"]
         room["taken"] += measured["summary"]["covered_branches"]
     rooms["all"] = {key: sum(room[key] for room in rooms.values()) for key in ("branches", "taken")}

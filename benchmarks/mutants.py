@@ -39,15 +39,15 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "losses": Part(("train/losses.py", "measure/mmd.py"), ("losses", "entanglement")),
-    "objective": Part(("methods/adu/method.py",), ("objective", "loop", "surgery")),
-    "metrics": Part(("measure/accuracy.py", "measure/fronts.py"), ("metrics", "records", "target")),
-    "evaluation": Part(("measure/evaluate.py",), ("entanglement", "target")),
+    "losses": Part(("losses.py",), ("losses", "entanglement")),
+    "objective": Part(("adu.py",), ("objective", "loop")),
+    "metrics": Part(("measure.py", "runs/fronts.py"), ("metrics", "records", "target")),
+    "evaluation": Part(("runs/evaluate.py",), ("entanglement", "target")),
     "gate": Part(
-        ("methods/gate.py", "methods/gated.py", "methods/evidence.py"),
+        ("rivals/gate.py", "rivals/gated.py", "rivals/evidence.py"),
         ("gate", "gated", "door", "shutter"),
     ),
-    "domain classifier": Part(("methods/domain_classifier.py",), ("domain_classifier", "gate")),
+    "domain classifier": Part(("rivals/domain_classifier.py",), ("domain_classifier", "gate")),
 }
 
 

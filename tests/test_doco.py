@@ -13,6 +13,7 @@ from adu_core.loop import Loop
 from adu_core.measure import accuracies
 from adu_core.rivals.doco import Discriminator, DoCo, attention_weights, correction, discrimination
 from adu_core.rivals.saved import load_model, save_model
+from adu_core.runs.checkpoint import Checkpoint
 from adu_core.task import Target, Task
 
 BRIEF = DoCo(epochs=3, batch_size=16, learning_rate=0.01)
@@ -141,8 +142,8 @@ def test_it_goes_on_as_if_it_had_never_stopped(task: Task, tmp_path: Path) -> No
 
     checkpoint = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        BRIEF.fit(task, run=Loop(False, checkpoint, stop))
-    resumed = BRIEF.fit(task, run=Loop(False, checkpoint)).state_dict()
+        BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint), stop))
+    resumed = BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint))).state_dict()
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
-from adu_core import MINI, FrozenCLIP, Splits, Target, evaluate, metrics, unlearn
+from adu_core import MINI, FrozenCLIP, Splits, Target, entanglement, evaluate, unlearn
 from adu_core import losses as mmd
 from adu_core.runs.entanglement import stratified
 
@@ -37,7 +37,7 @@ def test_entanglement_tells_clusters_of_domains_from_clusters_of_classes(by_doma
     features = centres[domains if by_domain else labels] + 0.1 * torch.randn(
         80, 4, generator=generator
     )
-    found = metrics.entanglement(features, labels, domains, ("a", "b"))
+    found = entanglement(features, labels, domains, ("a", "b"))
     near, far = ("domain", "class") if by_domain else ("class", "domain")
     assert found[f"silhouette_{near}"] > 0.8  # type: ignore[operator]
     assert found[f"silhouette_{far}"] < 0.1  # type: ignore[operator]
@@ -61,7 +61,7 @@ def silhouette(apart: Tensor, groups: Tensor) -> float:
 @pytest.mark.parametrize("bandwidth", [None, 3.0])
 def test_of_a_few_pictures_every_number_is_its_definitions(bandwidth: float | None) -> None:
     features, labels, domains = clouds(240)
-    found = metrics.entanglement(features, labels, domains, ("a", "b", "c"), bandwidth=bandwidth)
+    found = entanglement(features, labels, domains, ("a", "b", "c"), bandwidth=bandwidth)
     x = features.double()
     apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
     median = apart[~torch.eye(240, dtype=torch.bool)].square().median().item()
@@ -99,7 +99,7 @@ def test_of_a_few_pictures_every_number_is_its_definitions(bandwidth: float | No
 def test_entanglement_of_a_handful_says_how_many_it_needs() -> None:
     features, labels, domains = torch.randn(9, 4), torch.arange(9) % 2, torch.arange(9) // 6
     with pytest.raises(ValueError, match=r"'b' has 3 pictures.*needs 5 of each domain"):
-        metrics.entanglement(features, labels, domains, ("a", "b"))
+        entanglement(features, labels, domains, ("a", "b"))
 
 
 # Of very many pictures, a part.
@@ -150,7 +150,7 @@ def test_of_thousands_a_fixed_part_is_measured_and_the_rest_not_looked_at() -> N
     assert len(part) == 4000
     left_out = torch.ones(4101, dtype=torch.bool).index_fill(0, part, False)
     moved = features + 1000.0 * left_out[:, None]
-    found = metrics.entanglement(moved, labels, domains, ("a", "b", "c"), folds=2)
+    found = entanglement(moved, labels, domains, ("a", "b", "c"), folds=2)
     assert found["pictures"] == 4000
     some = mmd.mmd2_matrix(features[part].double(), domains[part], 3)[0, 1].item()
     assert found["mmd2"]["a|b"] == pytest.approx(some)  # type: ignore[index]
@@ -164,7 +164,7 @@ def test_of_thousands_a_fixed_part_is_measured_and_the_rest_not_looked_at() -> N
 def test_the_bandwidth_may_be_a_tensor() -> None:
     given_ = clouds(90)
     one, other = (
-        metrics.entanglement(*given_, ("a", "b", "c"), bandwidth=bandwidth)
+        entanglement(*given_, ("a", "b", "c"), bandwidth=bandwidth)
         for bandwidth in (2.0, torch.tensor(2.0))
     )
     assert one == other
@@ -174,8 +174,8 @@ def test_the_bandwidth_may_be_a_tensor() -> None:
 def test_features_and_bandwidth_may_be_on_a_gpu() -> None:
     on_cpu = clouds(90)
     there = [x.cuda() for x in on_cpu]
-    wanted = metrics.entanglement(*on_cpu, ("a", "b", "c"), bandwidth=2.0)
-    assert metrics.entanglement(
+    wanted = entanglement(*on_cpu, ("a", "b", "c"), bandwidth=2.0)
+    assert entanglement(
         *there, ("a", "b", "c"), bandwidth=torch.tensor(2.0).cuda()
     ) == wanted  # fmt: skip
     on_gpu = mmd.mmd2_matrix(there[0], there[2], 3).cpu()

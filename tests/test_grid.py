@@ -98,7 +98,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, values: Any, said: str)
         (Grid(labels=["wrong:2"]), "labels must be true, shuffled"),
         (Grid(shots=[0]), "shots must be a whole number"),
         (Grid(methods=["full"], set={"gamma": [-1]}), "gamma must be"),
-        (Grid(methods=["full"], set={"gamma": ["high"]}), "gamma=high: it takes a number"),
+        (Grid(methods=["full"], set={"gamma": ["high"]}), "gamma=high: gamma must be a number"),
     ],
 )
 def test_what_no_run_can_be_is_refused(grid: Grid, said: str) -> None:

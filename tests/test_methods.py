@@ -172,14 +172,12 @@ def test_it_forgets_the_kinds_that_it_claims_and_no_other(
 ) -> None:
     made, goal = quick(name), TARGETS[kind]
     if kind not in made.kinds:
-        able = [other for other in METHODS if kind in method(other).kinds]
         ran: list[int] = []
-        with pytest.raises(ValueError, match=f"^{name} cannot forget {kind}: ") as refused:
+        with pytest.raises(ValueError, match=f"^{name} cannot forget {kind}, only "):
             made.fit(
                 Task(tiny_clip, few.shots, goal),
                 run=Loop(progress=False, after_epoch=lambda *_: ran.append(1)),
             )
-        assert str(refused.value).endswith(f"{', '.join(able)} can")
         assert not ran
         return
     model = fitted(name, kind)

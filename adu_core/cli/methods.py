@@ -26,12 +26,14 @@ def do(arguments: argparse.Namespace) -> None:
     from dataclasses import fields
 
     from adu_core.rivals.methods import method
+    from adu_core.task import KINDS
 
     if arguments.name is None:
-        print(f"{'method':<11}{'changes':<10}what it is")
+        print(f"{'method':<11}{'changes':<10}{'forgets':<9}what it is")
         for name in METHODS:
             made = method(name)
-            print(f"{name:<11}{made.changes:<10}{made.summary} ({made.source})")
+            forgets = "all" if made.kinds == set(KINDS) else ", ".join(sorted(made.kinds))
+            print(f"{name:<11}{made.changes:<10}{forgets:<9}{made.summary} ({made.source})")
         return
     made = method(arguments.name)
     print(f"{made.name}: {made.summary} ({made.source})")
