@@ -2,8 +2,8 @@
 
 The core lies flat beside this file. Read it in this order: ``block`` and ``clip``, the frozen CLIP
 walked through in plain sight; ``prompts``, vision prompts and InstaPG; ``losses``; ``task``, the
-nouns; ``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are their small
-tools. The folders are rooms built on it.
+nouns; ``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are their
+small tools. The folders are rooms built on it.
 
 Everything a chapter needs is a name of this package. A name is loaded when it is first used, so
 that importing the package costs what importing torch costs, and ``adu --help`` far less.

@@ -17,9 +17,9 @@ from adu_core.cli import main
 #: new ones, are marked ``numerics``, and `make machines` runs them on every processor.
 EXACT = {
     "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "colours",
-    "computed", "core", "dark", "dataset", "execute", "figures", "files", "folder", "frame", "fuzz", "grid",
-    "hub", "interactive", "names", "notebooks", "pages", "profiles", "provenance", "records",
-    "replace", "settings", "sources", "spec", "target", "text", "tree", "workflows",
+    "computed", "core", "dark", "dataset", "execute", "figures", "files", "folder", "frame",
+    "fuzz", "grid", "hub", "interactive", "names", "notebooks", "pages", "profiles", "provenance",
+    "records", "replace", "settings", "sources", "spec", "target", "text", "tree", "workflows",
 }  # fmt: skip
 
 
