@@ -101,7 +101,7 @@ def whole(out: Path) -> dict[str, Any]:
         elif path.suffix == ".safetensors":
             tensors, _ = read_tensors(path)
             found[name] = {key: digest(value.numpy().tobytes()) for key, value in tensors.items()}
-        elif path.suffix == ".u8":
+        elif path.suffix == ".npy":
             found[name] = digest(path.read_bytes())
     return found
 

@@ -5,8 +5,8 @@ The file's name is a hash of all that its pixels depend on: of every picture its
 time, how pictures are made square, and the version of Pillow. The folder may be removed at any
 time, whole or in part.
 
-A file is filled by one process at a time. Each picture's checksum is noted behind it, so whatever
-stops the work, a later run goes on where it stopped; what is not whole is never taken for whole.
+A file is filled by one process at a time and then put in its place; one that was left half filled
+starts over.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ import hashlib
 import os
 import platform
 import shutil
-import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import filelock
 import numpy as np
@@ -37,11 +34,11 @@ from adu_core.data.notice import notice
 from adu_core.machine.files import read_json, write_json
 
 #: Raised when ``read_picture`` gives other pixels: files made before are then of no account.
-VERSION = 2
+VERSION = 3
 #: What may be decoded into memory, in bytes, where no cache can be written.
 SMALL = 2 * 10**9
-#: So many pictures of a finished file are compared with their checksums when it is opened.
-PROBES = 32
+#: So many pictures are copied at a time.
+BLOCK = 1024
 
 
 def cache_folder() -> Path | None:
@@ -70,9 +67,18 @@ def decode(
     folder, size = cache_folder(), len(items) * 3 * preprocess.size**2
     if folder is None or not items:
         return into_memory(items, preprocess, skip_bad, progress)
-    entry = _Entry(folder, items, preprocess)
+    path = folder / f"{_key(items, preprocess)}.npy"
     try:
-        return entry.load(skip_bad) or entry.fill(skip_bad, progress)
+        found = _load(path, len(items))
+        if found is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _alone(path):
+                found = _load(path, len(items))  # another process may just have made it
+                if found is None:
+                    _fill(path, items, preprocess, progress)
+                    found = _load(path, len(items))
+        if found is None:
+            raise OSError(errno.EIO, "what was written cannot be read back", str(path))
     except OSError as error:
         said = (
             f"the cache of pictures at {folder} cannot be used: {error}. Free some space there, or "
@@ -82,147 +88,76 @@ def decode(
             raise OSError(f"{said}; {size / 1e9:.1f} GB are too much for memory") from error
         notice(f"{said}. Decoding {size / 1e6:.0f} MB into memory")
         return into_memory(items, preprocess, skip_bad, progress)
+    refuse_bad(found.bad, len(items), skip_bad)
+    return found
 
 
-class _Entry:
-    """One file of decoded pictures: what it is called, whether it is whole, how it is made."""
-
-    def __init__(self, folder: Path, items: Sequence[Item], preprocess: Preprocess) -> None:
-        digest = hashlib.sha256(f"{VERSION}|{PIL.__version__}|{preprocess}".encode())
-        for item in items:
-            digest.update(b"\n" + os.fsencode(stamp(item)))
-        self.items, self.preprocess = items, preprocess
-        self.shape = (3, preprocess.size, preprocess.size)
-        self.row = 3 * preprocess.size**2
-        key = digest.hexdigest()[:32]
-        self.data, self.about, self.partial, self.sums, self.lock = (
-            folder / f"{key}.{suffix}" for suffix in ("u8", "json", "part", "sums", "lock")
-        )
-
-    def load(self, skip_bad: bool) -> Decoded | None:
-        """The pictures, mapped, if all of them are there."""
-        if not (self.about.is_file() and self.data.is_file() and self.sums.is_file()):
-            return None
-        try:
-            about = read_json(self.about)
-            bad = {int(number): str(why) for number, why in about["bad"].items()}
-            count = len(self.items) - len(bad)
-            sums = np.fromfile(self.sums, np.int64)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
-        size = count * self.row
-        if self.data.stat().st_size != size or len(sums) != count:
-            return None
-        refuse_bad(bad, len(self.items), skip_bad)
-        if count == 0:
-            return Decoded(torch.empty((0, *self.shape), dtype=torch.uint8), bad)
-        mapped = torch.from_file(str(self.data), shared=False, size=size, dtype=torch.uint8)
-        pictures = mapped.view(count, *self.shape)
-        probes = np.linspace(0, count - 1, min(count, PROBES)).astype(int).tolist()
-        if any(_checksum(pictures[i].numpy().data) != sums[i] for i in probes):
-            return None
-        return Decoded(pictures, bad)
-
-    def fill(self, skip_bad: bool, progress: bool) -> Decoded:
-        """Decode what is missing, put the file in its place, and map it."""
-        self.data.parent.mkdir(parents=True, exist_ok=True)
-        with self._alone():
-            found = self.load(skip_bad)  # another process may just have made it
-            if found is None:
-                bad = self._decode(progress)
-                refuse_bad(bad, len(self.items), skip_bad)
-                self._finish(bad)
-                found = self.load(skip_bad)
-        if found is None:
-            raise OSError(errno.EIO, "what was written cannot be read back", str(self.data))
-        return found
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        lock = filelock.FileLock(self.lock)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            notice("another process is reading the same pictures: waiting for it")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _decode(self, progress: bool) -> dict[int, str]:
-        """Fill the partial file; the pictures that are bad."""
-        count = len(self.items)
-        self.about.unlink(missing_ok=True)
-        if not self.partial.exists():  # stopped while it was put in its place, or damaged since
-            if self.data.exists():
-                self.data.replace(self.partial)
-            else:
-                self.sums.unlink(missing_ok=True)
-        for path, size in ((self.partial, count * self.row), (self.sums, count * 8)):
-            path.touch()
-            if path == self.sums and path.stat().st_size != size:
-                os.truncate(path, 0)  # of other pictures: nothing is known to be there
-            os.truncate(path, size)
-        with self.partial.open("r+b", buffering=0) as data, self.sums.open("r+b", 0) as sums:
-            done = np.fromfile(self.sums, np.int64)
-            missing = [i for i in range(count) if not self._holds(data, i, int(done[i]))]
-            self._refuse_full_disk(len(missing) * self.row)
-            writing = Lock()
-
-            def keep(number: int, picture: Tensor) -> None:
-                pixels = picture.numpy().data
-                check = _checksum(pixels).to_bytes(8, sys.byteorder)
-                with writing:  # first the picture, then that it is there
-                    _write(data, number * self.row, pixels.cast("B"))
-                    _write(sums, number * 8, check)
-
-            return decode_all(self.items, missing, self.preprocess, keep, progress)
-
-    def _holds(self, data: BinaryIO | Any, number: int, check: int) -> bool:
-        """Whether the partial file holds the picture whose checksum was noted."""
-        if not check:
-            return False
-        data.seek(number * self.row)
-        return _checksum(data.read(self.row)) == check
-
-    def _refuse_full_disk(self, needed: int) -> None:
-        free = shutil.disk_usage(self.data.parent).free
-        if needed > free:
-            reason = f"{needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
-            raise OSError(errno.ENOSPC, reason)
-
-    def _finish(self, bad: dict[int, str]) -> None:
-        """The partial file, without the bad pictures, becomes the whole one."""
-        if bad:
-            self._close_gaps(bad)
-        with self.partial.open("r+b") as data:
-            os.fsync(data.fileno())
-        self.partial.replace(self.data)
-        write_json(self.about, {"count": len(self.items), "bad": bad})
-
-    def _close_gaps(self, bad: dict[int, str]) -> None:
-        """Write the good pictures anew, without gaps."""
-        good = [number for number in range(len(self.items)) if number not in bad]
-        closed = self.partial.with_suffix(".closed")
-        self._refuse_full_disk(len(good) * self.row)
-        sums = np.fromfile(self.sums, np.int64)
-        with self.partial.open("rb") as old, closed.open("wb") as new:
-            for number in good:
-                old.seek(number * self.row)
-                new.write(old.read(self.row))
-        self.sums.unlink()  # stopped from here on, it is made anew
-        closed.replace(self.partial)
-        sums[good].tofile(self.sums)
+def _key(items: Sequence[Item], preprocess: Preprocess) -> str:
+    digest = hashlib.sha256(f"{VERSION}|{PIL.__version__}|{preprocess}".encode())
+    for item in items:
+        digest.update(b"\n" + os.fsencode(stamp(item)))
+    return digest.hexdigest()[:32]
 
 
-def _checksum(pixels: Any) -> int:
-    """A number other than 0."""
-    return zlib.crc32(pixels) + 1
+def _load(path: Path, count: int) -> Decoded | None:
+    """The pictures, mapped, if all of them are there; beside them is written which are bad."""
+    try:
+        known = read_json(path.with_suffix(".json"))
+        bad = {int(number): str(why) for number, why in known.items()}
+        pictures = np.load(path, mmap_mode="c")  # a private copy: the file stays as it is
+    except (FileNotFoundError, ValueError, AttributeError, EOFError):
+        return None
+    whole = len(pictures) + len(bad) == count
+    return Decoded(torch.from_numpy(pictures), bad) if whole else None
 
 
-def _write(file: Any, place: int, what: memoryview | bytes) -> None:
-    file.seek(place)
-    rest = memoryview(what)
-    while rest:
-        rest = rest[file.write(rest) :]
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        notice("another process is reading the same pictures: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fill(path: Path, items: Sequence[Item], preprocess: Preprocess, progress: bool) -> None:
+    """Decode into a partial file, without gaps for bad pictures, and put it in its place."""
+    partial, closed = path.with_suffix(".part"), path.with_suffix(".closed")
+    bad = _decode(partial, items, preprocess, progress)
+    if bad:
+        _close_gaps(partial, closed, [n for n in range(len(items)) if n not in bad])
+        closed.replace(partial)
+    write_json(path.with_suffix(".json"), bad)
+    partial.replace(path)
+
+
+def _decode(
+    path: Path, items: Sequence[Item], preprocess: Preprocess, progress: bool
+) -> dict[int, str]:
+    pictures = _array(path, (len(items), 3, preprocess.size, preprocess.size))
+
+    def keep(number: int, picture: Tensor) -> None:
+        pictures[number] = picture.numpy()
+
+    return decode_all(items, range(len(items)), preprocess, keep, progress)
+
+
+def _close_gaps(path: Path, closed: Path, good: Sequence[int]) -> None:
+    pictures = np.load(path, mmap_mode="r")
+    fewer = _array(closed, (len(good), *pictures.shape[1:]))
+    for start in range(0, len(good), BLOCK):
+        fewer[start : start + BLOCK] = pictures[good[start : start + BLOCK]]
+
+
+def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A new file for an array, mapped; an ``OSError`` if the disk has no room for it."""
+    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+    if needed > free:
+        reason = f"{needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
+        raise OSError(errno.ENOSPC, reason)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
