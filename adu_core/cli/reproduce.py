@@ -150,8 +150,8 @@ def _forecast(
     import torch
 
     from adu_core.clips.load import load_clip
-    from adu_core.runs.board import said_time
     from adu_core.runs.cost import expect, rate
+    from adu_core.runs.forecast import said_time
 
     name, weights = clip_from(arguments.clip)
     device = resolved(arguments.device, (name, weights))

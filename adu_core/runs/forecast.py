@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from adu_core.runs.board import said_time
 from adu_core.runs.record import read_record
 from adu_core.runs.spec import Spec
 
@@ -41,3 +40,10 @@ def forecast(work: Sequence[Spec], folder: str | Path, processes: int = 1) -> st
         some = [spec for spec in rest if spec.method.name == name]
         lines.append(f"  {name:<10} {len(some):>5}")
     return "\n".join(lines)
+
+
+def said_time(seconds: float) -> str:
+    """A duration in the largest unit that gives a number worth saying."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 import time
 import uuid
@@ -20,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from adu_core.data.notice import notice
 from adu_core.machine.files import write_json
 from adu_core.runs.alike import refuse_unlike
-from adu_core.runs.board import Board
 from adu_core.runs.doubt import doubt_of
 from adu_core.runs.record import read_record
 from adu_core.runs.run_spec import read_anew, run_spec
@@ -59,20 +60,24 @@ def sweep(
     missing = [spec for spec, path in paths.items() if not _is_there(spec, path)]
     noted: dict[Spec, str] = {} if failed is None else failed
     before = len(noted)
-    there = [spec for spec in paths if spec not in set(missing)]
-    with Board(list(paths), there, label, progress) as board:
+    with tqdm(
+        total=len(paths), initial=len(paths) - len(missing), desc=label, disable=not progress
+    ) as bar:
         for spec, error in _run_all(missing, paths, processes, device, executor):
             note = paths[spec].with_suffix(".failed.json")
             if error is None:
                 note.unlink(missing_ok=True)
                 record = read_record(paths[spec])
-                board.done(spec, record["after"]["metrics"])
+                said = f"H {record['after']['metrics']['h']:.1f}"
                 if progress and (text := doubt_of(record)):
                     notice(text)
             else:
                 noted[spec] = error
                 write_json(note, {"config": spec.as_dict(), "error": error})
-                board.fail(spec, error)
+                said = f"failed: {error}"
+            if progress:
+                tqdm.write(f"{spec.name}: {said}", file=sys.stderr)
+            bar.update()
     if failed is None and len(noted) > before:
         spec, error = next(iter(noted.items()))
         raise ValueError(f"{len(noted)} of {len(missing)} runs failed: {spec.name}: {error}")
