@@ -9,11 +9,16 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from adu_core.settings import in_words
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -76,6 +81,15 @@ def read_json(path: str | Path) -> Any:
         raise FileNotFoundError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not readable as JSON ({error})") from None
+
+
+def read_as(kind: TypeAdapter[T], path: str | Path) -> T:
+    """What a JSON file holds, if it is of this kind; else a ``ValueError`` says where it is not."""
+    value = read_json(path)
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {in_words(error)}") from None
 
 
 def _no_number(word: str) -> None:

@@ -20,7 +20,7 @@ from adu_core.runs.checkpoint import Checkpoint
 from adu_core.runs.doubt import doubt, unknown_words
 from adu_core.runs.evaluate import evaluate
 from adu_core.runs.labels import told
-from adu_core.runs.record import SCHEMA, Record
+from adu_core.runs.record import SCHEMA, Provenance, Record
 from adu_core.runs.spec import Extra, Spec, Split
 from adu_core.task import DomainDataset, Method, Model, Target, Task, target
 
@@ -39,11 +39,6 @@ class Run:
     pictures: DomainDataset
     features_before: Tensor
     features_after: Tensor
-
-    @property
-    def adapter(self) -> Model:
-        """The model, as the chapters on ADU call it."""
-        return self.model
 
 
 def fit(
@@ -153,7 +148,7 @@ def unlearn(
             "learned_numbers": model.learned_numbers(),
             "fit_seconds": round(seconds, 2),
         },
-        "provenance": {},
+        "provenance": {"seconds": 0.0, "device": ""},
     }
     unmet = splits.held_out
     able = model.open_classes and not asked.classes  # forgotten classes say nothing of others
@@ -166,7 +161,7 @@ def unlearn(
         chosen = splits.validation
         record["validation"] = result_of(predictions(model, chosen), chosen, asked)["metrics"]
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
-    record["provenance"] = provenance(clip.device, started)
+    record["provenance"] = cast("Provenance", provenance(clip.device, started))
     return Run(record, clip, model, run.history, pictures, features_before, features_after)
 
 

@@ -59,15 +59,6 @@ def stroke(
     return length(from_x.sub_(part * along_x), from_y.sub_(part * along_y)).sub_(radius)
 
 
-def half_plane(x: Tensor, y: Tensor, point: tuple[Size, Size], degrees: float) -> Tensor:
-    """All that lies behind a line through ``point`` which faces the direction ``degrees``.
-
-    0 degrees faces right, 90 faces up: ``half_plane(x, y, (0, 0.5), 90)`` is all below y = 0.5.
-    """
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return (x * cos).add_(y * sin).sub_(point[0] * cos + point[1] * sin)
-
-
 def convex(x: Tensor, y: Tensor, corners: Corners) -> Tensor:
     """A convex polygon, its corners given anticlockwise."""
     distance: Tensor | None = None
