@@ -99,6 +99,16 @@ class DomainDataset:
             style_shift=None if self.style_shift is None else self.style_shift[index],
         )
 
+    def domain_index(self, name: str) -> int:
+        """The number of the domain called ``name``; a ``ValueError`` lists those there are."""
+        if readable(name) not in self.domain_names:
+            raise ValueError(f"no domain {name!r}: the domains are {', '.join(self.domain_names)}")
+        return self.domain_names.index(readable(name))
+
+    def forgotten(self, forget: Sequence[str]) -> Tensor:
+        """(N,) bool: which pictures belong to the domains named; raises what ``Target`` does."""
+        return Target(tuple(forget)).mask(self)
+
     def counts(self) -> Tensor:
         """(classes, domains) int64: how many pictures there are of each."""
         shape = (len(self.class_names), len(self.domain_names))

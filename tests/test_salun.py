@@ -13,6 +13,7 @@ from adu_core.measure import accuracies
 from adu_core.rivals.edited import EditedCLIP, gradient, of_the_class
 from adu_core.rivals.salun import SalUn, mask_gradients, random_labels, salient
 from adu_core.rivals.saved import load_model, save_model
+from adu_core.runs.checkpoint import Checkpoint
 from adu_core.task import Target, Task
 
 BRIEF = SalUn(epochs=3, batch_size=8, learning_rate=0.01, weight_decay=0.1)
@@ -120,8 +121,8 @@ def test_it_goes_on_as_if_it_had_never_stopped(task: Task, tmp_path: Path) -> No
 
     checkpoint = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        BRIEF.fit(task, run=Loop(False, checkpoint, stop))
-    assert same(whole, BRIEF.fit(task, run=Loop(False, checkpoint)))
+        BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint), stop))
+    assert same(whole, BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint))))
 
 
 def test_it_comes_back_from_disk_bit_for_bit(task: Task, few: Splits, tmp_path: Path) -> None:
