@@ -324,9 +324,9 @@ class Model(nn.Module):
         """
         return torch.zeros(len(pictures), dtype=torch.bool, device=self.clip.device)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """The same as ``features``."""
-        return self.features(pictures)
+        return self.features(pictures, trace)
 
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """Features of any sentences as this model has them: T texts → (T, feature_size)."""
