@@ -37,6 +37,7 @@ class Client(NotebookClient):
     """Gives each kernel addresses of its own, and a second start to one that does not come up."""
 
     place: str  # a new folder
+    startup_timeout = 60  # seconds until a kernel is taken for one that does not come up
     starts = 0
     words: dict[str, Any]
 
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("notebook", type=Path)
     parser.add_argument("copy", type=Path)
     parser.add_argument("--timeout", type=int, default=600, help="seconds that one cell may take")
+    parser.add_argument("--startup", type=int, default=60, help="and that a kernel's start may")
     arguments = parser.parse_args()
     source, copy, started = arguments.notebook, arguments.copy, time.perf_counter()
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,7 @@ def main() -> None:
         shutil.copyfile(source, partial)
         words = ["-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "nbmake.pytest_plugin"]
         words += ["--nbmake", "--overwrite", f"--nbmake-timeout={arguments.timeout}", str(partial)]
+        Client.startup_timeout = arguments.startup
         with tempfile.TemporaryDirectory(prefix="kernel-", dir=SOCKETS) as Client.place:
             status = pytest.main(words)
         if status:

@@ -80,7 +80,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_kernel_comes_up_although_its_first_start(trouble: str, kernel, tmp_path: Path) -> None:
     kernel(trouble, 1)
     notebook = write(tmp_path / "a.ipynb", "print(6 * 7)", kernel="troubled")
-    done = run(notebook)
+    done = run(notebook, "--startup", "20")
     assert done.returncode == 0, done.stderr
     (cell,) = nbformat.read(copy_of(notebook), as_version=4).cells
     assert cell.outputs[0].text == "42\n"
