@@ -39,12 +39,8 @@ def test_for_rises_and_mem_stays(name: str, goal: Target, eight: Splits) -> None
 
 
 def test_the_other_way_round_it_would_forget_what_is_to_be_kept(eight: Splits) -> None:
-    clip, settings = load_clip("mini"), method("instapg", "mini")
     gone, kept = Target(("sketch",)), Target(("real", "painting", "clipart"))
-    found = {}
-    for goal in (gone, kept):
-        model, _ = fit(clip, eight.shots, goal, settings, seed=50, progress=False)
-        found[goal] = evaluate(model, eight.validation, gone, entangled=False)[0]["metrics"]
-    assert found[gone]["for"] > found[kept]["for"] + 10
-    assert found[gone]["selectivity"] > 10  # of other shots 31 to 32, and the other way -24 to -15
-    assert found[kept]["selectivity"] < 0
+    settings = method("instapg", "mini")
+    model, _ = fit(load_clip("mini"), eight.shots, kept, settings, seed=50, progress=False)
+    found = evaluate(model, eight.validation, gone, entangled=False)[0]["metrics"]
+    assert found["selectivity"] < 0  # of other shots -24 to -15; above, it is more than 10

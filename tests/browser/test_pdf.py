@@ -17,7 +17,10 @@ chapters: [{file: book/method}, {file: book/glossary}, {file: book/references}]}
 def printed(folder: Path) -> bytes:
     """A book of four pages, printed; Chromium writes links uncompressed."""
     (folder / "site").mkdir()
-    shutil.copytree(SITE / "book", folder / "site/book", ignore=shutil.ignore_patterns("api"))
+    shutil.copytree(
+        SITE / "book", folder / "site/book", ignore=shutil.ignore_patterns("api", "results")
+    )
+    (folder / "site/book/results").symlink_to(SITE / "book/results")
     shutil.copy(SITE / "pyproject.toml", folder / "site")
     (folder / "site/toc.yml").write_text(TOC)
     command = [
