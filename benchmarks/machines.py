@@ -133,7 +133,8 @@ def accuracy(folder: Path, where: dict[str, str], processes: int) -> dict[str, A
     """The accuracy of each domain, by method and forgotten domain: one seed, test pictures."""
     command = [sys.executable, "-m", "adu_core", "sweep", str(folder / "runs")]
     command += ["--methods", ",".join(METHODS), "--cases", ",".join(CASES), "--seeds", "1"]
-    command += ["--processes", str(processes)]
+    # A sweep deals the cores out to its processes: two threads each are one process at a time.
+    command += ["--processes", str(max(1, processes // int(where["OMP_NUM_THREADS"])))]
     subprocess.run(command, cwd=ROOT, env=where, check=True, stdout=subprocess.DEVNULL)
     table = read_table(folder / "runs")
     by_method: dict[str, Any] = {}
