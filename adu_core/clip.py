@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import open_clip
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from adu_core.block import query_key_value, run_block
 from adu_core.precision import exact
+from adu_core.prompts import InstaPG, TextPrompts, VisionPrompts
 
 #: The paper's fixed prompt.
 TEMPLATE = "a photo of a {}"
@@ -94,25 +95,6 @@ class Tower:
         pooled, _ = self._visual._pool(x)
         features: Tensor = pooled @ self._visual.proj if self._visual.proj is not None else pooled
         return features
-
-
-class LearnedTokens(Protocol):
-    """Tokens that a method puts into a tower: (L, P, width) in vision, (P, width) in text."""
-
-    @property
-    def tokens(self) -> Tensor:
-        """The tokens."""
-        ...
-
-
-class PromptGenerator(Protocol):
-    """What makes a picture's own prompts, from the block ``block`` on (InstaPG)."""
-
-    block: int
-
-    def __call__(self, tokens: Tensor, patches: Tensor) -> Tensor:
-        """Prompts (L, P, width), patches (B, N, width) → (L - block, B, P, width)."""
-        ...
 
 
 @dataclass
@@ -235,8 +217,8 @@ class FrozenCLIP(nn.Module):
     def encode_image(
         self,
         pictures: Tensor,
-        prompts: LearnedTokens | None = None,
-        instapg: PromptGenerator | None = None,
+        prompts: VisionPrompts | None = None,
+        instapg: InstaPG | None = None,
         *,
         between: Between | None = None,
         normalize: bool = True,
@@ -291,7 +273,7 @@ class FrozenCLIP(nn.Module):
 
     # Words.
 
-    def encode_text(self, prompts: Sequence[str], context: LearnedTokens | None = None) -> Tensor:
+    def encode_text(self, prompts: Sequence[str], context: TextPrompts | None = None) -> Tensor:
         """Features of prompts, of length 1: P strings → (P, feature_size), in float32.
 
         With ``context``, its learned tokens stand between the start token and the words. Raises
@@ -309,7 +291,7 @@ class FrozenCLIP(nn.Module):
     def class_features(
         self,
         class_names: Sequence[str],
-        context: LearnedTokens | None = None,
+        context: TextPrompts | None = None,
         template: str = TEMPLATE,
     ) -> Tensor:
         """The zero-shot classifier: C names → (C, feature_size), "a photo of a {name}" encoded."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip
+from adu_core.clip import unit
 from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
-from adu_core.rivals.bbf import Candidates, Latents, candidate_losses
+from adu_core.rivals.bbf import Latents, candidate_losses
 from adu_core.rivals.methods import method
 from adu_core.rivals.saved import load_model, save_model
 from adu_core.runs.checkpoint import Checkpoint
@@ -42,7 +43,7 @@ def test_random_latents_give_tokens_that_vary_as_the_words_do() -> None:
 def test_a_population_at_once_is_one_after_another(tiny_clip: FrozenCLIP, few: Splits) -> None:
     """Of 1,036 prompts not all go through the text tower at once, and nobody can tell."""
     names, labels = few.shots.class_names, few.shots.labels
-    gone = SKETCH.mask(few.shots)
+    gone, texts = SKETCH.mask(few.shots), [f"a photo of a {name}" for name in names]
     contexts = 0.1 * torch.randn(
         259, 3, tiny_clip.text_width, generator=torch.Generator().manual_seed(0)
     )
@@ -53,7 +54,7 @@ def test_a_population_at_once_is_one_after_another(tiny_clip: FrozenCLIP, few: S
     for number in (0, 1, 128, 255, 256, 258):
         loss, context = found[number], contexts[number]
         with torch.no_grad():
-            classes = tiny_clip.class_features(names, Candidates(context))
+            classes = unit(tiny_clip.text_tower.encode(texts, context))
         logits = tiny_clip.similarity(features, classes)
         alone = memorize_and_forget(logits, labels, gone, 2.0).total.item()
         assert math.isclose(loss.item(), alone, rel_tol=1e-5)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from adu_core import losses
-from adu_core.clip import FrozenCLIP
+from adu_core.clip import TEMPLATE, FrozenCLIP, unit
 from adu_core.loop import Loop
 from adu_core.rivals.coop import Context, check_room
 from adu_core.rivals.views import encode_views, validated
@@ -21,12 +21,6 @@ from adu_core.task import Method, Task
 
 #: So many prompts go through the text tower at once, whatever the population [choice].
 PROMPTS_AT_ONCE = 1024
-
-
-class Candidates(NamedTuple):
-    """Learned tokens of many prompts, each its own: (P, tokens, width of the text tower)."""
-
-    tokens: Tensor
 
 
 class Latents(NamedTuple):
@@ -86,9 +80,10 @@ def candidate_losses(
     The text tower takes all contexts with all names at once, ``PROMPTS_AT_ONCE`` at the most.
     """
     count, found = len(class_names), []
+    sentences = [TEMPLATE.format(name) for name in class_names]
     for some in contexts.split(max(1, PROMPTS_AT_ONCE // count)):
-        own = Candidates(some.repeat_interleave(count, dim=0))
-        classes = clip.class_features(class_names * len(some), own)
+        own = some.repeat_interleave(count, dim=0)  # each prompt has its own
+        classes = unit(clip.text_tower.encode(sentences * len(some), own))
         for each in classes.split(count):
             logits = clip.similarity(features, each)
             parts = losses.memorize_and_forget(logits, labels, forgotten, forget_weight)
