@@ -32,22 +32,27 @@ REASONS = Path(__file__).with_name("survivors.json")
 
 
 class Part(NamedTuple):
-    """Some files of adu_core, and the test files that must notice a change in them."""
+    """Some files of adu_core, and the files of tests that must notice a change in them."""
 
     code: tuple[str, ...]
     tests: tuple[str, ...]
 
 
 PARTS = {
-    "losses": Part(("losses.py",), ("losses", "entanglement")),
-    "objective": Part(("adu.py",), ("objective", "loop")),
-    "metrics": Part(("measure.py", "runs/fronts.py"), ("metrics", "records", "target")),
-    "evaluation": Part(("runs/evaluate.py",), ("entanglement", "target")),
+    "losses": Part(("losses.py",), ("core/test_losses", "runs/test_entanglement")),
+    "objective": Part(("adu.py",), ("core/test_objective", "core/test_loop")),
+    "metrics": Part(
+        ("measure.py", "runs/fronts.py"),
+        ("core/test_metrics", "runs/test_records", "core/test_target"),
+    ),
+    "evaluation": Part(("runs/evaluate.py",), ("runs/test_entanglement", "core/test_target")),
     "gate": Part(
         ("rivals/gate.py", "rivals/gated.py", "rivals/evidence.py"),
-        ("gate", "gated", "door", "shutter"),
+        ("rivals/test_gate", "rivals/test_gated", "rivals/test_door", "rivals/test_shutter"),
     ),
-    "domain classifier": Part(("rivals/domain_classifier.py",), ("domain_classifier", "gate")),
+    "domain classifier": Part(
+        ("rivals/domain_classifier.py",), ("rivals/test_domain_classifier", "rivals/test_gate")
+    ),
 }
 
 
@@ -64,7 +69,7 @@ def copied(part: Part, folder: Path) -> None:
     settings = {
         "source_paths": ["adu_core"],
         "only_mutate": [f"adu_core/{name}" for name in part.code],
-        "pytest_add_cli_args_test_selection": [f"tests/test_{name}.py" for name in part.tests],
+        "pytest_add_cli_args_test_selection": [f"tests/{name}.py" for name in part.tests],
         "also_copy": ["tests", "book", "notebooks", "benchmarks", "README.md", "Makefile"],
     }
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:

@@ -151,11 +151,11 @@ def test_what_is_changed_and_what_must_notice_are_there() -> None:
         for name in part.code:
             assert (FOLDER.parent / "adu_core" / name).is_file()
         for name in part.tests:
-            assert (FOLDER.parent / f"tests/test_{name}.py").is_file()
+            assert (FOLDER.parent / f"tests/{name}.py").is_file()
 
 
 def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
-    words = ["--tests", "tests/test_target.py", "--processes", "0"]
+    words = ["--tests", "tests/core/test_target.py", "--processes", "0"]
     said_apart("branches.py", *words, "--save", str(tmp_path / "branches.json"))
     rooms = read_json(tmp_path / "branches.json")["rooms"]
     assert {"core", "runs", "all"} <= rooms.keys()

@@ -21,7 +21,7 @@ from PIL import Image
 
 from adu_core.pages.dark import DARK, LIGHT, dark_png, darkened, turned
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "book/_ext"))
 import dark  # noqa: E402
 

@@ -14,7 +14,7 @@ from adu_core.data.notice import notice
 from adu_core.machine.files import read_json
 from adu_core.runs.doubt import doubt, unknown_words
 
-PACS = Path(__file__).parents[2] / "shared" / "pacs"
+PACS = Path(__file__).parents[3] / "shared" / "pacs"
 CHANCE = "no better than chance"
 
 

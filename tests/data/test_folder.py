@@ -26,7 +26,7 @@ from adu_core.data.sources import (
     source_names,
 )
 
-PACS = Path(__file__).parents[2] / "shared" / "pacs"
+PACS = Path(__file__).parents[3] / "shared" / "pacs"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
 

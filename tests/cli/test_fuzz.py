@@ -35,7 +35,7 @@ from adu_core.runs.grid import Grid, read_grids
 from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 #: So many examples of each test; together more than a thousand.
 many = settings(
     max_examples=150,
