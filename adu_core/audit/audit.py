@@ -28,7 +28,7 @@ SCORES: Mapping[str, str] = {
     "for": "error on what is forgotten",
     "h": "harmonic mean of the two",
     "selectivity": "Mem + For - 100",
-    "probe": "forgotten pictures read rightly from the features, most pictures, best reader",
+    "probe": "forgotten pictures read correctly from the features, most pictures, best reader",
     "inside": "the same from any place inside of the model",
     "relearned": "right on the forgotten after training on it, most pictures, the easiest way",
     "first3": "forgotten pictures whose class is among the first three",

@@ -131,7 +131,7 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
     ]
     if found["inside"] > 2 * chance:
         told.append(
-            f"That features are safe to hand out: they are read rightly in {found['probe']:.1f} "
+            f"That features are safe to hand out: they are read correctly in {found['probe']:.1f} "
             f"% of the cases, and inside of the model in {found['inside']:.1f} %."
         )
     if found["disguised"] > asked + 5:

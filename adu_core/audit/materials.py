@@ -63,7 +63,7 @@ class Materials:
         return ("frozen", self.frozen), ("model", self.model)
 
     def right(self, dataset: DomainDataset) -> dict[str, float]:
-        """How many pictures each of the two answers rightly, in percent."""
+        """How many pictures each of the two answers correctly, in percent."""
         return {who: right(model, dataset) for who, model in self.both}
 
     def moved(self, domain: str, towards: str, strength: float, per_class: int) -> DomainDataset:
@@ -124,6 +124,6 @@ def percent(right: Tensor) -> float:
 
 
 def right(model: Model, dataset: DomainDataset) -> float:
-    """How many pictures a model answers rightly, in percent."""
+    """How many pictures a model answers correctly, in percent."""
     features = image_features(model, dataset.pictures)
     return percent(answers(model, features, dataset.class_names) == dataset.labels.cpu())

@@ -160,4 +160,8 @@ def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.ui
     if needed > free:
         reason = f"{needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
         raise OSError(errno.ENOSPC, reason)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # a mapped page that finds no room would end the process
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pictures

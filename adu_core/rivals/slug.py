@@ -180,7 +180,7 @@ def _step(model: EditedCLIP, name: str, gradient: Tensor, step: float) -> None:
 
 @torch.no_grad()
 def _right(model: EditedCLIP, task: Task, index: Tensor) -> float:
-    """The share of the shots at ``index`` that are answered rightly."""
+    """The share of the shots at ``index`` that are answered correctly."""
     shots = task.shots.subset(index)
     return float((predictions(model, shots) == shots.labels.cpu()).double().mean())
 

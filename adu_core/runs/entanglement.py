@@ -50,7 +50,7 @@ def entanglement(
     features (N, E); labels, domains (N,). Returns
 
     - ``knn_domain_accuracy``, ``probe_domain_accuracy``: percent of pictures whose domain a
-      k-nearest-neighbour vote, or a logistic regression, names rightly (cross-validated);
+      k-nearest-neighbour vote, or a logistic regression, names correctly (cross-validated);
     - ``silhouette_class``, ``silhouette_domain``: -1 to 1, how tightly the features gather by
       class and by domain. Entangled domains: the first is far above the second;
     - ``mmd2``: {"a|b": MMD²} for each pair of domains, 0 to 2. To compare two feature spaces,
