@@ -95,17 +95,7 @@ class ADU(Steps, Method):
                 forgotten=batch.forgotten,
             )
 
-        train(
-            adapter,
-            task.shots,
-            task.forgotten,
-            self,
-            loss,
-            self.sgd(adapter.parameters()),
-            seed=seed,
-            run=run or Loop(progress=False),
-            about={"method": self.as_dict(), "forget": task.target.as_dict()},
-        )
+        train(adapter, task.shots, task.forgotten, self, loss, seed=seed, run=run)
         return adapter.eval()
 
 

@@ -143,24 +143,28 @@ def train(
     forgotten: Tensor,
     steps: Steps,
     loss: Callable[[Batch], Any],
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None = None,
     *,
     seed: int,
-    run: Loop,
-    about: Mapping[str, Any],
+    run: Loop | None = None,
+    about: Mapping[str, Any] | None = None,
     backward: Callable[[Any, list[nn.Parameter]], None] = backward,
 ) -> None:
     """Teach ``model`` for ``steps.epochs`` epochs; the history grows in ``run.history``.
 
     loss:      the losses of a batch, a named tuple of scalars with ``total`` among them
-    optimizer: over all that learns; each group's rate is the schedule's times its ``scale`` (1)
-    about:     what tells this run from others, for the checkpoint
+    optimizer: over all that learns, by default SGD over the model's parameters; each group's rate
+               is the schedule's times its ``scale`` (1)
+    about:     what tells this run from others, for the checkpoint: by default method and target
     backward:  puts gradients at the parameters, given the losses; a method may change them
 
     Raises ``FloatingPointError`` if the loss is no longer finite, ``ValueError`` if the
     checkpoint is another run's. The same seed gives the same bits on the same machine.
     """
-    clip, device = model.clip, model.clip.device
+    clip, device, run = model.clip, model.clip.device, run or Loop(progress=False)
+    optimizer = optimizer or steps.sgd(model.parameters())
+    if about is None:
+        about = {"method": model.method.as_dict(), "forget": model.target.as_dict()}
     learned = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pictures, labels, domains, gone = (
         x.to(device) for x in (shots.pictures, shots.labels, shots.domains, forgotten)

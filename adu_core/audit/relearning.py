@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from adu_core import losses
 from adu_core.audit.materials import Materials, right
 from adu_core.audit.recovery import few
-from adu_core.loop import Batch, Loop, Steps, train
+from adu_core.loop import Batch, Steps, train
 from adu_core.rivals.edited import EditedCLIP
 from adu_core.task import DomainDataset, Model
 
@@ -116,7 +116,6 @@ def relearned(
         loss,
         torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0),
         seed=seed,
-        run=Loop(progress=False),
         about={"attack": "relearning"},
     )
     return taught.eval()

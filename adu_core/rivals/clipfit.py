@@ -109,15 +109,5 @@ class CLIPFit(Steps, Method):
                 parts.total + self.lam * drift, parts.memorize, parts.forget, drift
             )
 
-        train(
-            model,
-            task.shots,
-            task.forgotten,
-            self,
-            loss,
-            self.sgd(model.parameters()),
-            seed=seed,
-            run=run or Loop(progress=False),
-            about={"method": self.as_dict(), "forget": task.target.as_dict()},
-        )
+        train(model, task.shots, task.forgotten, self, loss, seed=seed, run=run)
         return model.eval()

@@ -102,15 +102,5 @@ class CoOp(Steps, Method):
                 model.logits(seen), labels, forgotten, self.forget_weight
             )
 
-        train(
-            model,
-            task.shots,
-            task.forgotten,
-            self,
-            loss,
-            self.sgd(model.parameters()),
-            seed=seed,
-            run=run or Loop(progress=False),
-            about={"method": self.as_dict(), "forget": task.target.as_dict()},
-        )
+        train(model, task.shots, task.forgotten, self, loss, seed=seed, run=run)
         return model.eval()

@@ -201,8 +201,7 @@ class DoCo(Steps, Method):
             loss,
             optimizer,
             seed=seed,
-            run=run or Loop(progress=False),
-            about={"method": self.as_dict(), "forget": task.target.as_dict()},
+            run=run,
             backward=backward,
         )
         return model.eval()

@@ -109,7 +109,6 @@ class SalUn(Steps, Method):
             torch.optim.SGD(list(model.weights), lr=0.0, momentum=self.momentum),
             seed=seed,
             run=run,
-            about={"method": self.as_dict(), "forget": task.target.as_dict()},
             backward=backward,
         )
         return model.eval()
