@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.cli import options
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device, resolved
 
 SUMMARY = "is it forgotten? attack a model that adu run --save kept"

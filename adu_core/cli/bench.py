@@ -17,7 +17,7 @@ from pathlib import Path
 
 from adu_core.cli import options
 from adu_core.cli.cases import add_cases, cases_from, said
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 from adu_core.rivals.methods import METHODS
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.rivals.methods import METHODS, Preset
 
 if TYPE_CHECKING:

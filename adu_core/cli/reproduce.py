@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.cli.machines import add_machines, executor_from
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device, resolved
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device, resolved
 from adu_core.rivals.methods import METHODS
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from adu_core.cli import options
 from adu_core.cli.cases import add_cases, cases_from, said
 from adu_core.cli.machines import add_machines, executor_from
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import open_clip
@@ -35,12 +36,8 @@ def why_not(name: str) -> str:
     config = open_clip.get_model_config(name)
     if config is None:
         return "there is no such CLIP"
-    return _why_not_vision(config.get("vision_cfg", {}))
-
-
-def _why_not_vision(vision: Mapping[str, Any]) -> str:
-    trunk = vision.get("timm_model_name")
-    if trunk:
+    vision = config["vision_cfg"]
+    if trunk := vision.get("timm_model_name"):
         where = family(trunk)
         if where in FAMILIES:
             return ""
@@ -50,6 +47,24 @@ def _why_not_vision(vision: Mapping[str, Any]) -> str:
     if any(vision.get(option) for option in _CUSTOM):
         return "the blocks of its vision tower are not those of CLIP"
     return ""
+
+
+def check_name(name: str) -> None:
+    """Raise ``ValueError`` unless ``name`` is in the catalogue, works, and all it needs is here."""
+    if name not in open_clip.list_models():
+        close = difflib.get_close_matches(name, supported_models(), 3)
+        raise ValueError(
+            f"no CLIP {name!r}: give 'mini', a .safetensors path, or a name of open_clip's; "
+            + (f"near it are {', '.join(close)}" if close else supported())
+        )
+    if reason := why_not(name):
+        raise ValueError(f"{name}: {reason}; {supported()}")
+    if needs_transformers(name) and find_spec("transformers") is None:
+        own = not open_clip.get_model_config(name)["text_cfg"].get("hf_model_name")
+        raise ValueError(
+            f"the {'tokenizer' if own else 'text tower'} of {name} comes with the package "
+            "transformers: pip install transformers"
+        )
 
 
 def supported_models() -> list[str]:
@@ -81,18 +96,23 @@ def _few(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most} others"
 
 
-def near(name: str) -> str:
-    """For messages: the CLIPs that work whose names are like ``name``."""
-    found = difflib.get_close_matches(name, supported_models(), 3)
-    return f"near it are {', '.join(found)}" if found else supported()
+def quick_gelu(name: str, tag: str = "") -> bool:
+    """Whether a CLIP's activation is QuickGELU; with a tag, whether these weights had it."""
+    config = open_clip.get_pretrained_cfg(name, tag) if tag else open_clip.get_model_config(name)
+    return bool(config.get("quick_gelu", False))
+
+
+def with_other_activation(name: str) -> str:
+    """What the same CLIP with the other activation is called, whether or not there is one."""
+    return name.removesuffix("-quickgelu") if quick_gelu(name) else f"{name}-quickgelu"
 
 
 def of_hub(repository: str) -> str:
     """``NAME:TAG`` of the weights that open_clip takes from a repository of the hub, or ""."""
     for name, tag in open_clip.list_pretrained():
-        given, built = open_clip.get_pretrained_cfg(name, tag), open_clip.get_model_config(name)
-        same = given.get("quick_gelu", False) == built.get("quick_gelu", False)
-        if given.get("hf_hub", "").rstrip("/") == repository and same and not why_not(name):
+        source = open_clip.get_pretrained_cfg(name, tag).get("hf_hub", "").rstrip("/")
+        fits = quick_gelu(name, tag) == quick_gelu(name)
+        if source == repository and fits and not why_not(name):
             return f"{name}:{tag}"
     return ""
 

@@ -7,7 +7,6 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from adu_core.clip import FrozenCLIP
-from adu_core.clips.catalogue import (
-    check_text_tower,
-    near,
-    needs_transformers,
-    supported,
-    tower_of,
-    why_not,
-)
+from adu_core.clips.catalogue import check_name, check_text_tower, tower_of
 from adu_core.clips.preprocess import Preprocess
 from adu_core.clips.text import TextTower
 from adu_core.clips.weights import (
     TOKEN_ROWS,
+    assumptions,
     check_features,
+    check_file,
     check_numbers,
-    check_reachable,
+    check_tag,
     fitting,
     foreign,
+    from_here,
     load_weights,
 )
 from adu_core.machine.files import read_json, read_layout, read_tensors, write_json, write_tensors
@@ -99,8 +94,11 @@ def _create(
 
     ``pretrained`` is a tag; without one, nothing is fetched.
     """
-    level = logging.root.level
-    logging.root.setLevel(logging.ERROR)
+
+    def keep(message: logging.LogRecord) -> bool:
+        return not message.getMessage().startswith("No pretrained weights loaded")
+
+    logging.root.addFilter(keep)
     try:
         model: nn.Module = open_clip.create_model(
             name,
@@ -109,7 +107,7 @@ def _create(
             force_preprocess_cfg=dict(preprocess or {}),
         )
     finally:
-        logging.root.setLevel(level)
+        logging.root.removeFilter(keep)
     return model
 
 
@@ -125,7 +123,7 @@ def save_clip(
     write_json(Path(path).with_suffix(".json"), record)
 
 
-def _load_ours(path: Path, name: str) -> FrozenCLIP:
+def _load_small(path: Path, name: str) -> FrozenCLIP:
     """A CLIP that ``save_clip`` wrote. Words never trained on are zero vectors."""
     layout = read_layout(path)
     if TOKEN_ROWS not in layout:
@@ -179,103 +177,24 @@ def load_clip(
             raise ValueError(f"{name} is whole: it takes no pretrained={pretrained!r}")
         path = MINI if name == "mini" else Path(name)
         if not path.exists():
-            raise FileNotFoundError(f"the CLIP {name} is missing{_from_here(path)}")
-        clip = _load_ours(path, name)
-        return clip.to(device)
-    if name not in open_clip.list_models():
-        raise ValueError(
-            f"no CLIP {name!r}: give 'mini', a .safetensors path, or a name of open_clip's; "
-            f"{near(name)}"
-        )
-    if reason := why_not(name):
-        raise ValueError(f"{name}: {reason}; {supported()}")
-    if needs_transformers(name) and find_spec("transformers") is None:
-        own = not open_clip.get_model_config(name)["text_cfg"].get("hf_model_name")
-        raise ValueError(
-            f"the {'tokenizer' if own else 'text tower'} of {name} comes with the package "
-            "transformers: pip install transformers"
-        )
+            raise FileNotFoundError(f"the CLIP {name} is missing{from_here(path)}")
+        return _load_small(path, name).to(device)
+    check_name(name)
+    assumed = ""
     if pretrained is None:
-        warnings.warn(
-            f"{name} has random weights: pass pretrained='openai' or a path", stacklevel=2
-        )
+        assumed = f"{name} has random weights: pass pretrained='openai' or a path"
         model = _create(name)
     elif pretrained in open_clip.list_pretrained_tags_by_model(name):
-        _check_tag(name, pretrained)
+        check_tag(name, pretrained)
         model = _create(name, pretrained)
     else:
-        _check_file(name, pretrained)
-        preprocess, unknown = _unknown_weights(name, pretrained)
+        check_file(name, pretrained)
+        preprocess, assumed = assumptions(name, pretrained)
         model = _create(name, preprocess=preprocess)
         load_weights(model, name, pretrained)
-        if unknown:
-            warnings.warn(unknown, stacklevel=2)
+    if assumed:
+        warnings.warn(assumed, stacklevel=2)
     clip = frozen(model, open_clip.get_tokenizer(name), name, pretrained or "")
     if Path(clip.pretrained).is_file():
         check_features(clip, clip.pretrained)
     return clip.to(device)
-
-
-def _check_tag(name: str, tag: str) -> None:
-    """Raise ``ValueError`` unless open_clip's weights suit ``name``, or cannot be fetched."""
-    given = open_clip.get_pretrained_cfg(name, tag)
-    trained = given.get("quick_gelu", False)
-    built = open_clip.get_model_config(name).get("quick_gelu", False)
-    if trained != built:
-        other = name.removesuffix("-quickgelu") if built else f"{name}-quickgelu"
-        raise ValueError(
-            f"the weights {tag!r} were trained {'with' if trained else 'without'} "
-            f"QuickGELU, {name} is built {'with' if built else 'without'}: use {other}"
-        )
-    check_reachable(name, tag)
-
-
-def _check_file(name: str, path: str) -> None:
-    """Raise ``OSError`` or ``ValueError`` unless ``path`` may be a safetensors file."""
-    if not Path(path).exists():
-        if Path(path).suffix or len(Path(path).parts) > 1:
-            raise FileNotFoundError(f"{path}, the weights of {name}, is missing{_from_here(path)}")
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
-        raise FileNotFoundError(
-            f"pretrained={path!r} is neither a file nor a tag of {name}: the tags are {tags}"
-        )
-    if Path(path).is_file() and Path(path).suffix != ".safetensors":
-        raise ValueError(
-            f"{path} may be a pickle, which can run code when it is read: convert it to "
-            "safetensors where you trust it (safetensors.torch.save_file(state_dict, PATH))"
-        )
-
-
-def _from_here(path: str | Path) -> str:
-    """For messages: where a path was looked for, and which option says another."""
-    where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
-    return f"{where}: say with --clip where it is"
-
-
-def _unknown_weights(name: str, path: str) -> tuple[dict[str, Any], str]:
-    """How pictures for the weights at ``path`` are prepared: as for all of open_clip's of ``name``.
-
-    Where those differ, in this or in their activation, a text says what is assumed.
-    """
-    told = ("mean", "std", "interpolation", "resize_mode")
-    ways = {
-        tag: {key: open_clip.get_pretrained_cfg(name, tag).get(key) for key in told}
-        for tag in open_clip.list_pretrained_tags_by_model(name)
-    }
-    agreed = next(iter(ways.values()), {})
-    assumed = []
-    quick = open_clip.get_model_config(name).get("quick_gelu", False)
-    other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-    if other in open_clip.list_models():
-        assumed.append(
-            f"that they were trained {'with' if quick else 'without'} QuickGELU (if not, "
-            f"use {other})"
-        )
-    if any(way != agreed for way in ways.values()):
-        agreed = {}
-        assumed.append(
-            "that pictures are prepared as for OpenAI's CLIP (if not, give the tag, one of "
-            f"{', '.join(ways)})"
-        )
-    unknown = f"{path} does not say how its weights were trained: {name} assumes "
-    return agreed, f"{unknown}{' and '.join(assumed)}" if assumed else ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,13 @@ from huggingface_hub import constants
 from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 from torch import nn
 
-from adu_core.clips.catalogue import supported_models
+from adu_core.clips.catalogue import quick_gelu, supported_models, with_other_activation
 from adu_core.machine.files import read_layout
 
 #: The kind of number and the shape of each tensor in a file.
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 #: What the file of a CLIP of ``adu pretrain`` holds beside weights.
 TOKEN_ROWS = "token_rows"
-
-_RESIDUAL = "transformer.resblocks.{}.ln_1.weight"
 
 
 def load_weights(model: Any, name: str, path: str) -> None:
@@ -58,11 +56,20 @@ def load_weights(model: Any, name: str, path: str) -> None:
     check_numbers(model, path)
 
 
-def check_reachable(name: str, tag: str) -> None:
-    """Raise ``ConnectionError`` now if weights are to be fetched and the hub cannot be reached.
+def check_tag(name: str, tag: str) -> None:
+    """Raise an error now if open_clip's weights do not suit ``name`` or cannot be fetched.
 
+    ``ValueError`` for another activation, ``ConnectionError`` if the hub cannot be reached:
     open_clip would try again and again for most of a minute.
     """
+    built, trained = (
+        "with" if each else "without" for each in (quick_gelu(name), quick_gelu(name, tag))
+    )
+    if built != trained:
+        raise ValueError(
+            f"the weights {tag!r} were trained {trained} QuickGELU, {name} is built {built}: "
+            f"use {with_other_activation(name)}"
+        )
     repository = open_clip.get_pretrained_cfg(name, tag).get("hf_hub", "").rstrip("/")
     folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}")
     if not repository or any(folder.glob("snapshots/*/*")):
@@ -75,6 +82,55 @@ def check_reachable(name: str, tag: str) -> None:
             f"the weights {name}:{tag} are not on this machine, and {constants.ENDPOINT} cannot be "
             f"reached ({why}): go online once, or give a file, {name}:FILE.safetensors"
         ) from None
+
+
+def check_file(name: str, path: str) -> None:
+    """Raise ``OSError`` or ``ValueError`` unless ``path`` may be a safetensors file."""
+    file = Path(path)
+    if not file.exists():
+        if file.suffix or len(file.parts) > 1:
+            raise FileNotFoundError(f"{path}, the weights of {name}, is missing{from_here(path)}")
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise FileNotFoundError(
+            f"pretrained={path!r} is neither a file nor a tag of {name}: the tags are {tags}"
+        )
+    if file.is_file() and file.suffix != ".safetensors":
+        raise ValueError(
+            f"{path} may be a pickle, which can run code when it is read: convert it to "
+            "safetensors where you trust it (safetensors.torch.save_file(state_dict, PATH))"
+        )
+
+
+def from_here(path: str | Path) -> str:
+    """For messages: where a path was looked for, and which option says another."""
+    where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
+    return f"{where}: say with --clip where it is"
+
+
+def assumptions(name: str, path: str) -> tuple[dict[str, Any], str]:
+    """How pictures for the weights at ``path`` are prepared: as for all of open_clip's of ``name``.
+
+    Where those differ, in this or in their activation, a text says what is assumed.
+    """
+    keys = ("mean", "std", "interpolation", "resize_mode")
+    ways = {
+        tag: {key: open_clip.get_pretrained_cfg(name, tag).get(key) for key in keys}
+        for tag in open_clip.list_pretrained_tags_by_model(name)
+    }
+    agreed = next(iter(ways.values()), {})
+    assumed = []
+    other = with_other_activation(name)
+    if other in open_clip.list_models():
+        how = "with" if quick_gelu(name) else "without"
+        assumed.append(f"that they were trained {how} QuickGELU (if not, use {other})")
+    if any(way != agreed for way in ways.values()):
+        agreed = {}
+        assumed.append(
+            "that pictures are prepared as for OpenAI's CLIP (if not, give the tag, one of "
+            f"{', '.join(ways)})"
+        )
+    unknown = f"{path} does not say how its weights were trained: {name} assumes "
+    return agreed, f"{unknown}{' and '.join(assumed)}" if assumed else ""
 
 
 def check_numbers(model: nn.Module, path: str | Path) -> None:
@@ -114,15 +170,8 @@ def foreign(layout: Layout, own: Collection[str]) -> str:
         return "it holds the vision tower alone: a CLIP's words are needed too"
     if not seen and 2 * sum(f"visual.{key}" in own for key in layout) > len(layout):
         return "it holds a vision tower alone, not named 'visual.': a CLIP's words are needed too"
-    starts = Counter(
-        key.removesuffix(tail)
-        for key in layout
-        if key not in own
-        for tail in _tails(key)
-        if tail in own
-    )
-    start, found = starts.most_common(1)[0] if starts else ("", 0)
-    if 2 * found > len(layout):
+    start = commonprefix([*layout]).rpartition(".")[0] + "."  # noqa: RUF071, no paths
+    if start != "." and 2 * sum(k.removeprefix(start) in own for k in layout) > len(layout):
         return (
             f"its names begin with {start!r}: save it without, save_file({{k.removeprefix("
             f"{start!r}): v for k, v in load_file(OLD).items()}}, NEW)"
@@ -138,35 +187,24 @@ def foreign(layout: Layout, own: Collection[str]) -> str:
 
 def fitting(layout: Layout) -> str:
     """The CLIPs of open_clip's catalogue, of its own ViTs, whose sizes weights have; "" if none."""
+    shapes = {key.removeprefix("text."): shape for key, (_, shape) in layout.items()}
     try:
-        wanted = _sizes(layout)
-    except (KeyError, IndexError):
+        width, _, patch, _ = shapes["visual.conv1.weight"]
+        wanted = (
+            width, patch, shapes["visual.positional_embedding"][0], shapes["visual.proj"][1],
+            *shapes["token_embedding.weight"], shapes["positional_embedding"][0],
+        )  # fmt: skip
+    except (KeyError, IndexError, ValueError):
         return ""
-    found = [name for name in supported_models() if _sizes_of(name) == wanted]
+    found = [name for name in supported_models() if _sizes(name) == wanted]
     return " or ".join(sorted(found, key=len)[:3])
 
 
-def _sizes(layout: Layout) -> tuple[int, ...]:
-    """Width, patch, tokens, layers and feature size of a ViT, then what the text tower has."""
-    shapes = {key.removeprefix("text."): shape for key, (_, shape) in layout.items()}
-    patches = shapes["visual.conv1.weight"]
-    return (
-        patches[0], patches[2], shapes["visual.positional_embedding"][0],
-        _count(shapes, f"visual.{_RESIDUAL}"), shapes["visual.proj"][1],
-        shapes["ln_final.weight"][0], _count(shapes, _RESIDUAL),
-        *shapes["token_embedding.weight"][:1], *shapes["positional_embedding"][:1],
-    )  # fmt: skip
+def _sizes(name: str) -> tuple[int, ...] | None:
+    """Width, patch, tokens, feature size; words, their width, their most in a text.
 
-
-def _count(keys: Collection[str], pattern: str) -> int:
-    number = 0
-    while pattern.format(number) in keys:
-        number += 1
-    return number
-
-
-def _sizes_of(name: str) -> tuple[int, ...] | None:
-    """The same of a name in the catalogue; None if its towers are not open_clip's plain ones."""
+    None if the towers of ``name`` are not open_clip's plain ones.
+    """
     config = open_clip.get_model_config(name)
     vision, text = config["vision_cfg"], config["text_cfg"]
     if "timm_model_name" in vision or "hf_model_name" in text or "multimodal_cfg" in config:
@@ -174,30 +212,22 @@ def _sizes_of(name: str) -> tuple[int, ...] | None:
     patch = vision.get("patch_size", 16)
     return (
         vision.get("width", 768), patch, (vision.get("image_size", 224) // patch) ** 2 + 1,
-        vision.get("layers", 12), config["embed_dim"],
-        text.get("width", 512), text.get("layers", 12),
-        text.get("vocab_size", 49408), text.get("context_length", 77),
+        config["embed_dim"], text.get("vocab_size", 49408), text.get("width", 512),
+        text.get("context_length", 77),
     )  # fmt: skip
-
-
-def _tails(key: str) -> Iterator[str]:
-    """What is left of a name without its first part, its first two, and so on."""
-    while "." in key:
-        key = key.partition(".")[2]
-        yield key
 
 
 def _keys(layout: Layout, own: Collection[str], most: int = 3) -> str:
     """Which names are missing and which are too many, the first few."""
-    told = []
+    faults = []
     for what, keys in (
         ("lacks", [key for key in own if key not in layout]),
         ("has besides", [key for key in layout if key not in own]),
     ):
         if keys:
             more = f" and {len(keys) - most} more" if len(keys) > most else ""
-            told.append(f"it {what} {', '.join(keys[:most])}{more}")
-    return "; ".join(told) or "its tensors cannot be used"
+            faults.append(f"it {what} {', '.join(keys[:most])}{more}")
+    return "; ".join(faults) or "its tensors cannot be used"
 
 
 def _by(shape: Collection[int]) -> str:

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from adu_core.adu import ADU
 from adu_core.clip import FrozenCLIP
+from adu_core.clips.grammar import clip_from
 from adu_core.clips.load import load_clip
-from adu_core.clips.named import clip_from
 from adu_core.data.grammar import KINDS
 from adu_core.data.sources import Splits, load_splits, source_names
 from adu_core.machine.device import resolved

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import yaml
 
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.rivals.methods import METHODS, Preset, method
 from adu_core.runs.spec import Spec
 from adu_core.task import Method, Target, readable

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from adu_core.cli import COMMANDS, main, options, parser
-from adu_core.clips.named import clip_from
+from adu_core.clips.grammar import clip_from
 from adu_core.rivals.methods import METHODS
 
 RESULT = {"metrics", "accuracy", "kept", "forgotten", "entanglement"}

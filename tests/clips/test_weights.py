@@ -18,8 +18,8 @@ from torch import Tensor
 
 from adu_core import FrozenCLIP, load_clip
 from adu_core.cli import main
+from adu_core.clips.grammar import clip_from
 from adu_core.clips.load import MINI, build
-from adu_core.clips.named import clip_from
 from adu_core.machine.files import read_json, read_tensors
 
 Weights = dict[str, Tensor]

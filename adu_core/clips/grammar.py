@@ -1,4 +1,4 @@
-"""The words for a CLIP on a command line or in a file, without loading it."""
+"""The text for a CLIP on a command line, in a file or a variable, read without loading it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _OF_TRANSFORMERS = {
     "openai/clip-vit-large-patch14-336": "ViT-L-14-336-quickgelu:openai",
     "google/siglip-base-patch16-224": "ViT-B-16-SigLIP:webli",
 }
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz")
 
 
 def clip_from(text: str) -> tuple[str, str | None]:
@@ -26,7 +27,7 @@ def clip_from(text: str) -> tuple[str, str | None]:
     if text == "mini" or (text.endswith(".safetensors") and (not colon or is_drive)):
         return os.path.expanduser(text), None  # noqa: PTH111, a name may be no path
     if name in ("hf-hub", "hf_hub", "https", "http") or (not colon and _is_of_hub(text)):
-        raise ValueError(f"--clip {text}: {_instead(text)}")
+        raise ValueError(f"--clip {text}: {_of_hub(text)}")
     if is_drive or not colon or name == "local-dir":
         path = Path(os.path.expanduser(pretrained if name == "local-dir" else text))  # noqa: PTH111
         if text and path.is_dir():
@@ -34,7 +35,7 @@ def clip_from(text: str) -> tuple[str, str | None]:
                 f"--clip {text}: it is a folder: say the CLIP's name and a file in it, as "
                 f"ViT-B-16-quickgelu:{path / 'open_clip_model.safetensors'}"
             )
-        if path.is_file() or path.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz"):
+        if path.is_file() or path.suffix in _PICKLES:
             raise ValueError(
                 f"--clip {text}: say whose weights they are, as safetensors: "
                 f"ViT-B-16-quickgelu:{path.with_suffix('.safetensors')}"
@@ -51,12 +52,12 @@ def _is_of_hub(text: str) -> bool:
     """Whether a text is like ``openai/clip-vit-base-patch16`` and no path of this machine."""
     owner, slash, rest = text.partition("/")
     return bool(slash and owner.strip(".~") and rest and "/" not in rest) and not (
-        Path(text).exists() or Path(owner).is_dir() or Path(rest).suffix in (".pt", ".pth", ".bin")
+        Path(text).exists() or Path(owner).is_dir() or Path(rest).suffix in _PICKLES
     )
 
 
-def _instead(text: str) -> str:
-    """How a CLIP that the hub has under this name is said here."""
+def _of_hub(text: str) -> str:
+    """How a CLIP that the hub has under this name is called here."""
     words = text.removeprefix("hf-hub:").removeprefix("hf_hub:").split("/")
     wanted = "/".join(words[3:5] if "//" in text else words)
     if wanted in _OF_TRANSFORMERS:
