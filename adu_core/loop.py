@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +41,8 @@ class Steps(Settings):
     flip: bool = setting(True, "mirror every second picture")
     precision: Precision = setting("float32", "of the forward pass; tf32 is for GPUs that have it")
 
-    def sgd(self, learned: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """SGD with these settings; ``train`` sets its rate."""
+    def sgd(self, learned: Iterable[Any]) -> torch.optim.Optimizer:
+        """SGD of parameters, or of groups of them, with these settings; ``train`` sets its rate."""
         return torch.optim.SGD(
             list(learned), lr=0.0, momentum=self.momentum, weight_decay=self.weight_decay
         )
@@ -53,6 +53,7 @@ class Batch:
     """What a step sees: B augmented pictures, normalised (B, 3, S, S), and what is known of each.
 
     index: (B,) their places among the shots; labels, domains (B,); forgotten (B,) bool
+    epoch: how many epochs are done
     """
 
     pictures: Tensor
@@ -60,6 +61,7 @@ class Batch:
     labels: Tensor
     domains: Tensor
     forgotten: Tensor
+    epoch: int
 
 
 @dataclass
@@ -132,6 +134,17 @@ def random_crop_and_flip(
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
+def identity(model: Model, shots: DomainDataset, seed: int) -> dict[str, Any]:
+    """What tells a run from others, for its checkpoint."""
+    return {
+        "method": model.method.as_dict(),
+        "forget": model.target.as_dict(),
+        "seed": seed,
+        "shots": shots.fingerprint(),
+        "clip": model.clip.fingerprint,
+    }
+
+
 def backward(losses: Any, learned: list[nn.Parameter]) -> None:  # noqa: ARG001
     """The gradient of the total loss, at every learned parameter."""
     losses.total.backward()
@@ -147,7 +160,6 @@ def train(
     *,
     seed: int,
     run: Loop | None = None,
-    about: Mapping[str, Any] | None = None,
     backward: Callable[[Any, list[nn.Parameter]], None] = backward,
 ) -> None:
     """Teach ``model`` for ``steps.epochs`` epochs; the history grows in ``run.history``.
@@ -155,7 +167,6 @@ def train(
     loss:      the losses of a batch, a named tuple of scalars with ``total`` among them
     optimizer: over all that learns, by default SGD over the model's parameters; each group's rate
                is the schedule's times its ``scale`` (1)
-    about:     what tells this run from others, for the checkpoint: by default method and target
     backward:  puts gradients at the parameters, given the losses; a method may change them
 
     Raises ``FloatingPointError`` if the loss is no longer finite, ``ValueError`` if the
@@ -163,17 +174,13 @@ def train(
     """
     clip, device, run = model.clip, model.clip.device, run or Loop(progress=False)
     optimizer = optimizer or steps.sgd(model.parameters())
-    if about is None:
-        about = {"method": model.method.as_dict(), "forget": model.target.as_dict()}
     learned = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pictures, labels, domains, gone = (
         x.to(device) for x in (shots.pictures, shots.labels, shots.domains, forgotten)
     )
-    about = {
-        **about, "seed": seed, "shots": shots.fingerprint(), "clip": clip.fingerprint
-    }  # fmt: skip
     half = steps.precision == "bfloat16"
     history = run.history
+    about = identity(model, shots, seed) if run.checkpoint else {}
     history[:] = run.checkpoint.resume(model, optimizer, about) if run.checkpoint else []
 
     done, epochs = len(history), steps.epochs
@@ -193,7 +200,7 @@ def train(
             batch = random_crop_and_flip(
                 clip.normalise(pictures[place]), generator, crop=steps.crop, flip=steps.flip
             )
-            seen = Batch(batch, place, labels[place], domains[place], gone[place])
+            seen = Batch(batch, place, labels[place], domains[place], gone[place], epoch)
             with tf32(steps.precision == "tf32"):
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     losses = loss(seen)

@@ -116,6 +116,5 @@ def relearned(
         loss,
         torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0),
         seed=seed,
-        about={"attack": "relearning"},
     )
     return taught.eval()

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from adu_core import losses
 from adu_core.clip import TEMPLATE, FrozenCLIP, unit
-from adu_core.loop import Loop
+from adu_core.loop import Loop, identity
 from adu_core.rivals.coop import Context, check_room
 from adu_core.rivals.views import encode_views, validated
 from adu_core.settings import setting
@@ -147,8 +147,7 @@ class BBF(Method):
     def start(self, task: Task, seed: int = 0) -> Context:
         """The context in the middle of the search: every token is the vocabulary's mean."""
         model = Context(task, self, self.tokens, 0.0, torch.Generator().manual_seed(seed))
-        with torch.no_grad():
-            model.text.tokens.copy_(self._latents(task.clip, seed).mean.expand(self.tokens, -1))
+        model.text.tokens.data[:] = self._latents(task.clip, seed).mean
         return model
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Context:
@@ -164,13 +163,7 @@ class BBF(Method):
         ).flatten(0, 1)
         labels = task.shots.labels.to(clip.device).repeat(self.views)
         forgotten = task.forgotten.to(clip.device).repeat(self.views)
-        about = {
-            "method": self.as_dict(),
-            "forget": task.target.as_dict(),
-            "seed": seed,
-            "shots": task.shots.fingerprint(),
-            "clip": clip.fingerprint,
-        }
+        about = identity(model, task.shots, seed) if run.checkpoint else {}
         kept, _ = run.checkpoint.read(about) if run.checkpoint else ({}, [])
         seen = list(kept.get("losses", ()))
         known, best = len(seen), math.inf
@@ -206,8 +199,7 @@ class BBF(Method):
             search.tell(points, found.tolist())
             if found.min().item() < best:
                 best = found.min().item()
-                with torch.no_grad():
-                    model.text.tokens.copy_(contexts[int(found.argmin())])
+                model.text.tokens.data[:] = contexts[int(found.argmin())]
             run.history.append({"total": found.mean().item(), "best": best} | watch())
             bar.set_postfix(best=f"{best:.2f}")
             if run.after_epoch and number >= known:

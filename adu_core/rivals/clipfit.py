@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,9 +69,7 @@ class CLIPFit(Steps, Method):
     source = "Li et al., EMNLP 2024"
     changes = "weights"
     undo = "load the frozen weights again"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"epochs": 8, "learning_rate": 0.03, "forget_weight": 3.0}
-    )
+    small = {"epochs": 8, "learning_rate": 0.03, "forget_weight": 3.0}
 
     epochs: int = setting(100, "passes over the shots", least=1, most=10_000)
     learning_rate: float = setting(
@@ -87,7 +83,7 @@ class CLIPFit(Steps, Method):
         super().check(task)
         fitted_names(task.clip)
 
-    def start(self, task: Task, seed: int = 0) -> EditedCLIP:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> EditedCLIP:
         """The CLIP as it is; nothing is drawn."""
         return EditedCLIP(task, self, fitted_names(task.clip))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -65,9 +63,7 @@ class CoOp(Steps, Method):
     summary = "text prompts alone"
     source = "Zhou et al., IJCV 2022"
     undo = "leave the context out"
-    small: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"tokens": 4, "views": 2, "epochs": 8, "learning_rate": 0.1, "forget_weight": 0.3}
-    )
+    small = {"tokens": 4, "views": 2, "epochs": 8, "learning_rate": 0.1, "forget_weight": 0.3}
 
     tokens: int = setting(16, "learned text tokens before the name", least=1, most=512)
     init_std: float = setting(0.02, "of the tokens' first values", least=0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -84,24 +83,6 @@ class Corrected(EditedCLIP):
         self.discriminator = Discriminator(task.clip.feature_size, method.hidden, generator)
         self.discriminator.to(task.clip.device)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The weights that differ from the frozen CLIP's, and the discriminator."""
-        own = self.discriminator.state_dict()
-        return {
-            **super().state_dict(*args, **kwargs),
-            **{f"discriminator.{name}": value for name, value in own.items()},
-        }
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Take what ``state_dict`` gave."""
-        start = "discriminator."
-        own = {k.removeprefix(start): v for k, v in state_dict.items() if k.startswith(start)}
-        self.discriminator.load_state_dict(own)
-        rest = {name: value for name, value in state_dict.items() if not name.startswith(start)}
-        return super().load_state_dict(rest, strict, assign)
-
 
 @dataclass(frozen=True)
 class DoCo(Steps, Method):
@@ -180,46 +161,21 @@ class DoCo(Steps, Method):
             total = memorize + self.forget_weight * correct + right
             return DoCoLosses(total, memorize, correct, right)
 
-        def backward(parts: DoCoLosses, learned: list[nn.Parameter]) -> None:  # noqa: ARG001
-            _backward(parts, model, self.forget_weight, self.surgery)
+        def backward(parts: DoCoLosses, learned: list[nn.Parameter]) -> None:
+            """Each side's gradient of its own losses alone, the model's free of conflict."""
+            correct, weights = self.forget_weight * parts.correct, list(model.weights)
+            if self.surgery:
+                project_conflict(parts.memorize, correct, weights)
+            else:
+                (parts.memorize + correct).backward(inputs=weights)
+            parts.discriminate.backward(inputs=judges)
 
-        groups: list[dict[str, Any]] = [
-            {"params": list(model.weights)},
-            {"params": list(model.discriminator.parameters()), "scale": self.pace},
-        ]
-        optimizer = torch.optim.SGD(
-            groups,
-            lr=0.0,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-        )
-        train(
-            model,
-            task.shots,
-            task.forgotten,
-            self,
-            loss,
-            optimizer,
-            seed=seed,
-            run=run,
-            backward=backward,
-        )
+        judges = list(model.discriminator.parameters())
+        groups = [{"params": list(model.weights)}, {"params": judges, "scale": self.pace}]
+        optimizer = self.sgd(groups)
+        shots, gone = task.shots, task.forgotten
+        train(model, shots, gone, self, loss, optimizer, seed=seed, run=run, backward=backward)
         return model.eval()
-
-
-def _backward(parts: DoCoLosses, model: Corrected, forget_weight: float, surgery: bool) -> None:
-    """Each side's gradient of its own losses alone; the learner's conflict-free if ``surgery``."""
-    judge, weights = list(model.discriminator.parameters()), list(model.weights)
-    correct = forget_weight * parts.correct
-    if surgery:
-        project_conflict(parts.memorize, correct, weights)
-    else:
-        for weight, part in zip(
-            weights, torch.autograd.grad(parts.memorize + correct, weights), strict=True
-        ):
-            weight.grad = part
-    for weight, part in zip(judge, torch.autograd.grad(parts.discriminate, judge), strict=True):
-        weight.grad = part
 
 
 def attention_weights(clip: FrozenCLIP) -> tuple[str, ...]:

@@ -43,11 +43,11 @@ class Door(Classifying, Method):
     kinds = frozenset({"domains"})
     trained = False
 
-    def start(self, task: Task, seed: int = 0) -> GatedTokens:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> GatedTokens:
         """A door that is open to all."""
         return GatedTokens(task, self, self.blocks).to(task.clip.device)
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedTokens:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedTokens:
         """The door; ``seed`` moves the copies and deals the folds."""
         self.check(task)
         model = self.start(task, seed)

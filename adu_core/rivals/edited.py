@@ -72,37 +72,35 @@ class EditedCLIP(Model):
         frozen = dict(self.clip.model.named_parameters())
         return {name: frozen[name].detach() for name in self.names}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # noqa: ARG002
-        """The weights that differ from the frozen CLIP's, by open_clip's names."""
-        frozen = self.frozen_weights()
-        return {
-            name: weight.detach()
-            for name, weight in self.named_weights().items()
-            if not torch.equal(weight, frozen[name])
-        }
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The weights that differ from the frozen CLIP's, by open_clip's names; and all else."""
+        whole: dict[str, Any] = super().state_dict(*args, **kwargs)
+        for number, (name, frozen) in enumerate(self.frozen_weights().items()):
+            weight = whole.pop(f"weights.{number}")
+            if not torch.equal(weight, frozen):
+                whole[name] = weight
+        return whole
 
     def load_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        strict: bool = True,  # noqa: ARG002
-        assign: bool = False,  # noqa: ARG002
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
         """Take what ``state_dict`` gave; all other weights become the frozen CLIP's.
 
         Raises ``RuntimeError`` for a weight that may not change, or of another shape or type.
         """
-        own, frozen = self.named_weights(), self.frozen_weights()
+        frozen = self.frozen_weights()
         for name, value in state_dict.items():
-            if name not in own:
-                raise RuntimeError(f"{name} is none of the weights that {self.method.name} changes")
-            if value.shape != own[name].shape or value.dtype != own[name].dtype:
+            known = frozen.get(name, value)
+            if (value.shape, value.dtype) != (known.shape, known.dtype):
                 raise RuntimeError(
                     f"{name} is {tuple(value.shape)} {value.dtype}, "
-                    f"the CLIP's is {tuple(own[name].shape)} {own[name].dtype}"
+                    f"the CLIP's is {tuple(known.shape)} {known.dtype}"
                 )
-        with torch.no_grad():
-            for name, weight in own.items():
-                weight.copy_(state_dict.get(name, frozen[name]))
+        numbered = {name: f"weights.{number}" for number, name in enumerate(self.names)}
+        whole = {**frozen, **state_dict}
+        return super().load_state_dict(
+            {numbered.get(name, name): value for name, value in whole.items()}, strict
+        )
 
 
 def gradient(
@@ -129,11 +127,11 @@ def gradient(
     return sums
 
 
-def towards_uniform(logits: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001
+def towards_uniform(logits: Tensor, labels: Tensor) -> Tensor:
     """ADU's L_forget of pictures that are all forgotten: logits (B, C), labels unused → scalar."""
     return losses.forget(logits, logits.new_ones(len(logits), dtype=torch.bool))
 
 
-def of_the_class(logits: Tensor, labels: Tensor) -> Tensor:
+def towards_class(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy to the class: logits (B, C), labels (B,) → scalar, in nats."""
     return losses.memorize(logits, labels, torch.ones_like(labels, dtype=torch.bool))

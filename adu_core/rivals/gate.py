@@ -42,11 +42,11 @@ class Gate(Classifying, Method):
     needs = "shots with class and domain labels"
     trained = False
 
-    def start(self, task: Task, seed: int = 0) -> GatedAnswer:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> GatedAnswer:
         """A gate that stops nothing yet but classes that are to be forgotten everywhere."""
         return GatedAnswer(task, self, self.blocks).to(task.clip.device)
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedAnswer:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedAnswer:
         """The gate; ``seed`` moves the copies and deals the folds."""
         self.check(task)
         model = self.start(task, seed)

@@ -109,7 +109,7 @@ class LPPP(Method):
     )
     flip: bool = setting(True, "mirror every second crop")
 
-    def start(self, task: Task, seed: int = 0) -> LinearHead:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> LinearHead:
         """The zero-shot order of classes: W and b are 0."""
         return LinearHead(task, self, self.alpha)
 

@@ -82,11 +82,11 @@ class Nullspace(Method):
     needs = "no pictures: names only"
     trained = False
 
-    def start(self, task: Task, seed: int = 0) -> Projected:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> Projected:
         """The model with the map that sentences alone give: names are all it takes."""
         return Projected(task, self).to(task.clip.device)
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Projected:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Projected:
         """The model with its map; ``seed`` draws the synthesised pictures, if there are any."""
         self.check(task)
         model = self.start(task)

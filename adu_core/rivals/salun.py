@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adu_core import losses
 from adu_core.loop import Batch, Loop, Steps, train
-from adu_core.rivals.edited import EditedCLIP, gradient, of_the_class, vision_weights
+from adu_core.rivals.edited import EditedCLIP, gradient, towards_class, vision_weights
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -64,16 +64,16 @@ class SalUn(Steps, Method):
         if self.loss == "random labels" and len(task.shots.class_names) < 2:
             raise ValueError("random labels need a second class: set loss to entropy")
 
-    def start(self, task: Task, seed: int = 0) -> EditedCLIP:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> EditedCLIP:
         """The frozen CLIP; any weight of its vision tower may change."""
         return EditedCLIP(task, self, vision_weights(task.clip))
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Rank the weights, then teach the salient ones by gradient steps over the shots."""
         self.check(task)
-        model, run = self.start(task, seed), run or Loop(progress=False)
+        model = self.start(task, seed)
         shots, classes = task.shots, len(task.shots.class_names)
-        slopes = gradient(model, task, task.forgotten.cpu(), of_the_class)
+        slopes = gradient(model, task, task.forgotten.cpu(), towards_class)
         masks = list(salient(slopes, self.share).values())
 
         @lru_cache(maxsize=1)
@@ -87,7 +87,7 @@ class SalUn(Steps, Method):
                 return losses.memorize_and_forget(
                     logits, batch.labels, batch.forgotten, self.forget_weight
                 )
-            wrong = drawn(len(run.history))[batch.index]  # the history grows by an entry an epoch
+            wrong = drawn(batch.epoch)[batch.index]
             return losses.total(
                 losses.memorize(logits, batch.labels, ~batch.forgotten),
                 losses.memorize(logits, wrong, batch.forgotten),

@@ -55,11 +55,11 @@ class Shutter(Classifying, Method):
     trained = False
     small = {}
 
-    def start(self, task: Task, seed: int = 0) -> ShutPictures:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> ShutPictures:
         """A shutter that is open to all."""
         return ShutPictures(task, self).to(task.clip.device)
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> ShutPictures:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> ShutPictures:
         """The shutter; ``seed`` moves and colours the copies and deals the folds."""
         self.check(task)
         model = self.start(task, seed)

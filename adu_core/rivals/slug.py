@@ -18,7 +18,7 @@ from adu_core.rivals.edited import (
     EditedCLIP,
     block_weights,
     gradient,
-    of_the_class,
+    towards_class,
     towards_uniform,
 )
 from adu_core.settings import setting
@@ -77,16 +77,16 @@ class SLUG(Method):
     undo = "put the one layer's weights back"
     trained = False
 
-    def start(self, task: Task, seed: int = 0) -> EditedCLIP:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> EditedCLIP:
         """The frozen CLIP; any matrix of its vision blocks may change."""
         return EditedCLIP(task, self, block_matrices(task.clip))
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Take both gradients, choose the layer, bisect its step. ``seed`` draws the judges."""
         self.check(task)
         model, gone = self.start(task, seed), task.forgotten.cpu()
         forget = gradient(model, task, gone, towards_uniform)
-        retain = gradient(model, task, ~gone, of_the_class)
+        retain = gradient(model, task, ~gone, towards_class)
         front = pareto_front(measured(model.frozen_weights(), forget, retain))
         kept, lost = (_some(task, side, self.judged, seed) for side in (~gone, gone))
         least = self.keep * _right(model, task, kept)

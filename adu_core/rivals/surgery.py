@@ -32,11 +32,5 @@ def project_conflict(memorize: Tensor, forget: Tensor, learned: list[nn.Paramete
 
 
 def _gradient(loss: Tensor, learned: list[nn.Parameter], keep_graph: bool) -> Tensor:
-    parts: tuple[Tensor | None, ...] = torch.autograd.grad(
-        loss, learned, retain_graph=keep_graph, allow_unused=True
-    )
-    flat = [
-        (torch.zeros_like(parameter) if part is None else part).flatten()
-        for parameter, part in zip(learned, parts, strict=True)
-    ]
-    return torch.cat(flat)
+    parts = torch.autograd.grad(loss, learned, retain_graph=keep_graph, materialize_grads=True)
+    return torch.cat([part.flatten() for part in parts])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,10 +10,7 @@ from torch import Tensor
 from adu_core.clip import FrozenCLIP
 from adu_core.loop import random_crop_and_flip
 from adu_core.measure import class_logits, image_features, result_of
-from adu_core.task import DomainDataset
-
-if TYPE_CHECKING:
-    from adu_core.task import Model
+from adu_core.task import DomainDataset, Model
 
 
 @torch.no_grad()
@@ -44,9 +40,10 @@ def encode_views(
 
 
 def validated(model: Model, validation: DomainDataset | None) -> Callable[[], dict[str, float]]:
-    """What tells Mem, For and H of ``model`` as it is, each time it is called; nothing without
-    ``validation``. The pictures are encoded once: only for models whose vision is the frozen one.
-    """  # noqa: D205
+    """A function that measures Mem, For and H of ``model`` as it is; without ``validation``, none.
+
+    The pictures are encoded once: only for models whose vision is the frozen one.
+    """
     if validation is None:
         return dict
     features = image_features(model, validation.pictures)

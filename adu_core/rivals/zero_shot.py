@@ -20,10 +20,10 @@ class ZeroShot(Method):
     needs = "nothing"
     trained = False
 
-    def start(self, task: Task, seed: int = 0) -> Model:  # noqa: ARG002
+    def start(self, task: Task, seed: int = 0) -> Model:
         """The zero-shot model."""
         return Model(task, self).to(task.clip.device)
 
-    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Model:  # noqa: ARG002
+    def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Model:
         """The zero-shot model."""
         return self.start(task).eval()

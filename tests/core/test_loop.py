@@ -70,7 +70,6 @@ def teach(
         steps.sgd(model.parameters()),
         seed=seed,
         run=run,
-        about={},
     )
     return model, run.history
 
@@ -114,7 +113,6 @@ def test_a_group_of_parameters_may_have_a_rate_of_its_own():
         optimizer,
         seed=0,
         run=run,
-        about={},
     )
     rates = sum(learning_rate(epoch, WHOLE) for epoch in range(3))
     assert model.weight.item() == pytest.approx(-0.5 * 3 * rates, rel=1e-5)
@@ -138,7 +136,6 @@ def test_a_method_may_change_the_gradients():
         WHOLE.sgd(model.parameters()),
         seed=0,
         run=Loop(progress=False),
-        about={},
         backward=backward,
     )
     assert model.weight.item() > 0

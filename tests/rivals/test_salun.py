@@ -10,7 +10,7 @@ from torch import nn
 from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.loop import Loop
 from adu_core.measure import accuracies
-from adu_core.rivals.edited import EditedCLIP, gradient, of_the_class
+from adu_core.rivals.edited import EditedCLIP, gradient, towards_class
 from adu_core.rivals.salun import SalUn, mask_gradients, random_labels, salient
 from adu_core.rivals.saved import load_model, save_model
 from adu_core.runs.checkpoint import Checkpoint
@@ -71,7 +71,7 @@ def test_weights_outside_the_mask_keep_their_bits(task: Task, share: float) -> N
     method = replace(BRIEF, share=share)
     model = method.fit(task)
     start = method.start(task)
-    masks = salient(gradient(start, task, task.forgotten, of_the_class), share)
+    masks = salient(gradient(start, task, task.forgotten, towards_class), share)
     changed = 0
     for name, weight in model.named_weights().items():
         frozen = model.frozen_weights()[name]
@@ -89,13 +89,13 @@ def test_weights_outside_the_mask_keep_their_bits(task: Task, share: float) -> N
 def test_saliency_is_that_of_the_forgotten_shots_alone(task: Task) -> None:
     """Against the sum of the gradients of single pictures, up to the number of pictures."""
     model = SalUn().start(task)
-    found = gradient(model, task, task.forgotten, of_the_class)
+    found = gradient(model, task, task.forgotten, towards_class)
     places = task.forgotten.nonzero().flatten()
     single: dict[str, torch.Tensor] = {}
     for place in places:
         alone = torch.zeros_like(task.forgotten)
         alone[place] = True
-        for name, part in gradient(model, task, alone, of_the_class).items():
+        for name, part in gradient(model, task, alone, towards_class).items():
             single[name] = single.get(name, torch.zeros(())) + part
     for name, part in found.items():
         torch.testing.assert_close(part * len(places), single[name], rtol=1e-3, atol=1e-5)

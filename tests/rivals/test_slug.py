@@ -8,7 +8,7 @@ import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.measure import accuracies
-from adu_core.rivals.edited import gradient, of_the_class, towards_uniform
+from adu_core.rivals.edited import gradient, towards_class, towards_uniform
 from adu_core.rivals.saved import load_model, save_model
 from adu_core.rivals.slug import (
     HALVINGS,
@@ -84,7 +84,7 @@ def test_the_gradient_is_that_of_the_whole_side(tiny_clip: FrozenCLIP, few: Spli
     """However many passes it takes: against autograd over all of its shots at once."""
     task = Task(tiny_clip, few.shots, Target(("sketch",)))
     model = SLUG().start(task)
-    for side, loss in ((~task.forgotten, of_the_class), (task.forgotten, towards_uniform)):
+    for side, loss in ((~task.forgotten, towards_class), (task.forgotten, towards_uniform)):
         shots = few.shots.subset(side)
         value = loss(model.logits(model.features(shots.pictures)), shots.labels)
         whole = torch.autograd.grad(value, list(model.weights))
