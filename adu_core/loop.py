@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from adu_core.measure import predictions, result_of
 from adu_core.precision import Precision, tf32
 from adu_core.settings import Settings, setting
 from adu_core.task import DomainDataset, Model
 
-#: One entry per epoch: the mean of each loss, and Mem, For, H if there were validation pictures.
+#: One entry per epoch: the mean of each loss.
 History = list[dict[str, float]]
 
 
@@ -71,13 +70,11 @@ class Loop:
     checkpoint:  an ``adu_core.runs.checkpoint.Checkpoint``, kept after every epoch; if there is one
                  at the start, training goes on from it and ends as if it had never stopped
     after_epoch: called with the number of epochs done and the model as it is
-    validation:  if given, Mem, For and H on it enter the history after every epoch
     """
 
     progress: bool = True
     checkpoint: Any = None
     after_epoch: Callable[[int, Any], None] | None = None
-    validation: DomainDataset | None = None
     history: History = field(default_factory=list)
 
 
@@ -216,9 +213,6 @@ def train(
                 f"the loss became {entry['total']} in epoch {epoch + 1}: lower the learning rate "
                 f"(now {steps.learning_rate}) or the losses' weights"
             )
-        if run.validation is not None:
-            answers = predictions(model, run.validation)
-            entry |= result_of(answers, run.validation, model.target)["metrics"]
         history.append(entry)
         bar.set_postfix({name: f"{value:.2f}" for name, value in entry.items()})
         if run.checkpoint:

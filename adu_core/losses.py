@@ -74,19 +74,6 @@ def mmd2_matrix(
     distance in the batch; ``multiples`` are the s → (D, D), symmetric, zero diagonal. Raises
     ``ValueError`` for a bandwidth or a multiple that is not above 0.
     """
-    matrix = _matrix(features, domains, domain_count, bandwidth, multiples)
-    absent = ~F.one_hot(domains, domain_count).any(dim=0)
-    return matrix.masked_fill(absent[:, None] | absent[None, :], math.nan)
-
-
-def _matrix(
-    features: Tensor,
-    domains: Tensor,
-    domain_count: int,
-    bandwidth: Tensor | float | None,
-    multiples: tuple[float, ...],
-) -> Tensor:
-    """``mmd2_matrix`` with numbers of no meaning in place of NaN, so that gradients stay finite."""
     for what, values in (("bandwidth", [bandwidth]), ("multiple", multiples)):
         # One that is on a GPU is not looked at: the GPU would have to be waited for.
         known = [x for x in values if isinstance(x, int | float) or (x is not None and x.is_cpu)]
@@ -105,7 +92,9 @@ def _matrix(
     with exact(features.device):
         means = weights @ kernel @ weights.T
     own = means.diagonal()
-    return own[:, None] + own[None, :] - 2 * means
+    absent = ~members.any(dim=1)
+    matrix = own[:, None] + own[None, :] - 2 * means
+    return matrix.masked_fill(absent[:, None] | absent[None, :], math.nan)
 
 
 def mmd2(
@@ -126,9 +115,11 @@ def mmd2(
         domain_count = int(domains.max()) + 1 if len(domains) else 0
     if domain_count < 2:
         return (precise(features) * 0).sum()
-    present = F.one_hot(domains, domain_count).any(dim=0)
-    matrix = _matrix(features, domains, domain_count, bandwidth, multiples)
+    matrix = mmd2_matrix(
+        features, domains, domain_count, bandwidth=bandwidth, multiples=multiples
+    )
     first, second = torch.triu_indices(domain_count, domain_count, offset=1, device=domains.device)
+    present = F.one_hot(domains, domain_count).any(dim=0)
     pairs = present[first] & present[second]
     return torch.where(pairs, matrix[first, second], 0.0).sum() / pairs.sum().clamp(min=1)
 

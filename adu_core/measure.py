@@ -3,60 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from adu_core.task import DomainDataset, Target
-
-
-class Measurable(Protocol):
-    """All that measuring asks of a model; the frozen CLIP, before unlearning, is one too."""
-
-    def features(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) uint8 → features (B, feature_size), of length 1."""
-        ...
-
-    def logits(self, features: Tensor, class_names: Sequence[str]) -> Tensor:
-        """Features (B, feature_size) → class logits (B, C)."""
-        ...
-
-
-class Result(TypedDict):
-    """What is measured of one model; percentages.
-
-    accuracy:        of each domain, all its pictures together
-    kept, forgotten: of each domain's pictures that are kept, and that are forgotten
-    """
-
-    metrics: dict[str, float]
-    accuracy: dict[str, float]
-    kept: dict[str, float]
-    forgotten: dict[str, float]
-    entanglement: NotRequired[dict[str, float | dict[str, float]]]
+from adu_core.clip import FrozenCLIP
+from adu_core.task import DomainDataset, Model
 
 
 @torch.no_grad()
-def image_features(model: Measurable, pictures: Tensor, batch_size: int = 256) -> Tensor:
+def image_features(model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256) -> Tensor:
     """Features, of length 1, of many pictures: (N, 3, S, S) uint8 → (N, feature_size)."""
     return torch.cat([model.features(batch).float() for batch in pictures.split(batch_size)])
 
 
 @torch.no_grad()
-def class_logits(model: Measurable, features: Tensor, class_names: Sequence[str]) -> Tensor:
+def class_logits(model: Model | FrozenCLIP, features: Tensor, class_names: Sequence[str]) -> Tensor:
     """Logits of features (N, feature_size) → (N, C)."""
     return model.logits(features, class_names)
 
 
-def predictions(model: Measurable, dataset: DomainDataset) -> Tensor:
+def predictions(model: Model | FrozenCLIP, dataset: DomainDataset) -> Tensor:
     """The class that the model names for each picture: (N,) int64, on the CPU."""
     features = image_features(model, dataset.pictures)
     return class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
 
 
-def accuracies(model: Measurable, dataset: DomainDataset) -> dict[str, float]:
+def accuracies(model: Model | FrozenCLIP, dataset: DomainDataset) -> dict[str, float]:
     """Accuracy in percent for each domain of ``dataset``."""
     return accuracy_per_domain(
         predictions(model, dataset),
@@ -103,25 +77,3 @@ def scores(kept: Mapping[str, float], forgotten: Mapping[str, float]) -> dict[st
 def harmonic_mean(a: float, b: float) -> float:
     """2ab / (a + b); 0 if either is 0, NaN if either is."""
     return 2 * a * b / (a + b) if a + b else 0.0
-
-
-def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Result:
-    """Accuracies and Mem, For, H of predictions (N,) on the CPU, for what is to be forgotten."""
-    gone = forget.mask(dataset).cpu()
-    labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
-    kept, forgotten = (
-        {
-            name: value
-            for number, (name, value) in enumerate(
-                accuracy_per_domain(predictions[side], labels[side], domains[side], names).items()
-            )
-            if bool((domains[side] == number).any())
-        }
-        for side in (~gone, gone)
-    )
-    return {
-        "metrics": scores(kept, forgotten),
-        "accuracy": accuracy_per_domain(predictions, labels, domains, names),
-        "kept": kept,
-        "forgotten": forgotten,
-    }

@@ -9,14 +9,9 @@ import torch
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from adu_core.measure import (
-    Measurable,
-    accuracy_per_domain,
-    class_logits,
-    image_features,
-    mem_for_h,
-)
-from adu_core.task import DomainDataset, Target
+from adu_core.clip import FrozenCLIP
+from adu_core.measure import accuracy_per_domain, class_logits, image_features, mem_for_h
+from adu_core.task import DomainDataset, Model, Target
 
 
 class Timeline:
@@ -30,7 +25,9 @@ class Timeline:
     confidence:   (N,) each, its probability
     """
 
-    def __init__(self, before: Measurable, pictures: DomainDataset, forget: Sequence[str]) -> None:
+    def __init__(
+        self, before: Model | FrozenCLIP, pictures: DomainDataset, forget: Sequence[str]
+    ) -> None:
         target = Target(tuple(forget))
         target.check(pictures.class_names, pictures.domain_names)
         self.pictures, self.forget = pictures, target.domains
@@ -41,7 +38,7 @@ class Timeline:
         self.record(0, before)
 
     @torch.no_grad()
-    def record(self, epoch: int, model: Measurable) -> None:
+    def record(self, epoch: int, model: Model | FrozenCLIP) -> None:
         """Add a frame: what ``model`` says of the pictures."""
         features = image_features(model, self.pictures.pictures)
         logits = class_logits(model, features, self.pictures.class_names)

@@ -15,7 +15,7 @@ from adu_core import losses
 from adu_core.clip import TEMPLATE, FrozenCLIP, unit
 from adu_core.loop import Loop, identity
 from adu_core.rivals.coop import Context, check_room
-from adu_core.rivals.views import encode_views, validated
+from adu_core.rivals.views import encode_views
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -167,7 +167,6 @@ class BBF(Method):
         kept, _ = run.checkpoint.read(about) if run.checkpoint else ({}, [])
         seen = list(kept.get("losses", ()))
         known, best = len(seen), math.inf
-        watch = validated(model, run.validation)
         run.history.clear()
         numbers = np.random.default_rng(seed)
         search = cma.CMAEvolutionStrategy(
@@ -200,7 +199,7 @@ class BBF(Method):
             if found.min().item() < best:
                 best = found.min().item()
                 model.text.tokens.data[:] = contexts[int(found.argmin())]
-            run.history.append({"total": found.mean().item(), "best": best} | watch())
+            run.history.append({"total": found.mean().item(), "best": best})
             bar.set_postfix(best=f"{best:.2f}")
             if run.after_epoch and number >= known:
                 run.after_epoch(number + 1, model)

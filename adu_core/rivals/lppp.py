@@ -13,7 +13,7 @@ from tqdm import tqdm
 from adu_core import losses
 from adu_core.loop import Loop
 from adu_core.precision import exact
-from adu_core.rivals.views import encode_views, validated
+from adu_core.rivals.views import encode_views
 from adu_core.settings import setting
 from adu_core.task import Method, Model, Task
 
@@ -139,7 +139,6 @@ class LPPP(Method):
             ],
             momentum=self.momentum,
         )
-        watch = validated(model, run.validation)
         run.history.clear()
         for epoch in tqdm(range(self.epochs), "steps", disable=not run.progress, leave=False):
             parts = losses.memorize_and_forget(
@@ -154,7 +153,7 @@ class LPPP(Method):
                     f"the loss became {entry['total']} in step {epoch + 1}: lower the momentum "
                     f"(now {self.momentum}) or the forget weight ({self.forget_weight})"
                 )
-            run.history.append(entry | watch())
+            run.history.append(entry)
             if run.after_epoch:
                 run.after_epoch(epoch + 1, model)
         return model.eval()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.loop import random_crop_and_flip
-from adu_core.measure import class_logits, image_features, result_of
-from adu_core.task import DomainDataset, Model
+from adu_core.task import DomainDataset
 
 
 @torch.no_grad()
@@ -37,19 +34,3 @@ def encode_views(
         ]
         parts.append(torch.stack([clip.encode_image(view) for view in (whole, *crops)]))
     return torch.cat(parts, dim=1)
-
-
-def validated(model: Model, validation: DomainDataset | None) -> Callable[[], dict[str, float]]:
-    """A function that measures Mem, For and H of ``model`` as it is; without ``validation``, none.
-
-    The pictures are encoded once: only for models whose vision is the frozen one.
-    """
-    if validation is None:
-        return dict
-    features = image_features(model, validation.pictures)
-
-    def metrics() -> dict[str, float]:
-        answers = class_logits(model, features, validation.class_names).argmax(dim=1).cpu()
-        return result_of(answers, validation, model.target)["metrics"]
-
-    return metrics

@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from adu_core.clip import FrozenCLIP
 from adu_core.machine.device import gains
-from adu_core.measure import Result
+from adu_core.runs.evaluate import Result
 from adu_core.runs.record import Record
 
 #: Correct answers are chance's if chance alone gives as many with at least this probability.

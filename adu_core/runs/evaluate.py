@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import Tensor
 
-from adu_core.measure import Measurable, Result, class_logits, image_features, result_of
+from adu_core.clip import FrozenCLIP
+from adu_core.measure import accuracy_per_domain, class_logits, image_features, scores
 from adu_core.runs.entanglement import entanglement
-from adu_core.task import DomainDataset, Target, target
+from adu_core.task import DomainDataset, Model, Target, target
+
+
+class Result(TypedDict):
+    """What is measured of one model; percentages.
+
+    accuracy:        of each domain, all its pictures together
+    kept, forgotten: of each domain's pictures that are kept, and that are forgotten
+    """
+
+    metrics: dict[str, float]
+    accuracy: dict[str, float]
+    kept: dict[str, float]
+    forgotten: dict[str, float]
+    entanglement: NotRequired[dict[str, float | dict[str, float]]]
 
 
 def evaluate(
-    model: Measurable,
+    model: Model | FrozenCLIP,
     dataset: DomainDataset,
     forget: Target | Sequence[str],
     *,
@@ -42,3 +58,25 @@ def evaluate(
             bandwidth=bandwidth,
         )
     return result, features
+
+
+def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Result:
+    """Accuracies and Mem, For, H of predictions (N,) on the CPU, for what is to be forgotten."""
+    gone = forget.mask(dataset).cpu()
+    labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
+    kept, forgotten = (
+        {
+            name: value
+            for number, (name, value) in enumerate(
+                accuracy_per_domain(predictions[side], labels[side], domains[side], names).items()
+            )
+            if bool((domains[side] == number).any())
+        }
+        for side in (~gone, gone)
+    )
+    return {
+        "metrics": scores(kept, forgotten),
+        "accuracy": accuracy_per_domain(predictions, labels, domains, names),
+        "kept": kept,
+        "forgotten": forgotten,
+    }

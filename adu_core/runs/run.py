@@ -15,10 +15,9 @@ from adu_core.data.notice import notice
 from adu_core.data.sources import Splits
 from adu_core.loop import History, Loop
 from adu_core.machine.provenance import provenance, reset_peak_memory
-from adu_core.measure import Result, predictions, result_of
 from adu_core.runs.checkpoint import Checkpoint
 from adu_core.runs.doubt import doubt, unknown_words
-from adu_core.runs.evaluate import evaluate
+from adu_core.runs.evaluate import Result, evaluate
 from adu_core.runs.labels import told
 from adu_core.runs.record import SCHEMA, Provenance, Record
 from adu_core.runs.spec import Extra, Spec, Split
@@ -48,7 +47,6 @@ def fit(
     method: Method,
     *,
     seed: int = 0,
-    validation: DomainDataset | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     after_epoch: Callable[[int, Any], None] | None = None,
@@ -62,7 +60,7 @@ def fit(
     forgotten or nothing, if the method cannot forget such a thing, or if ``checkpoint`` is
     another run's. The same seed gives the same bits on the same machine.
     """
-    run = Loop(progress, _kept(checkpoint), after_epoch, validation)
+    run = Loop(progress, _kept(checkpoint), after_epoch)
     model = method.fit(Task(clip, shots, target(forget)), seed, run)
     return model, run.history
 
@@ -154,12 +152,12 @@ def unlearn(
     able = model.open_classes and not asked.classes  # forgotten classes say nothing of others
     if "held-out" in spec.measure and unmet is not None and able:
         record["held_out"] = {
-            "before": result_of(predictions(clip, unmet), unmet, asked),
-            "after": result_of(predictions(model, unmet), unmet, asked),
+            "before": evaluate(clip, unmet, asked, entangled=False)[0],
+            "after": evaluate(model, unmet, asked, entangled=False)[0],
         }
     if "validation" in spec.measure:
         chosen = splits.validation
-        record["validation"] = result_of(predictions(model, chosen), chosen, asked)["metrics"]
+        record["validation"] = evaluate(model, chosen, asked, entangled=False)[0]["metrics"]
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
     record["provenance"] = cast("Provenance", provenance(clip.device, started))
     return Run(record, clip, model, run.history, pictures, features_before, features_after)

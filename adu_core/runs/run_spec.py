@@ -17,9 +17,8 @@ from adu_core.data.notice import notice
 from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots, source_names
 from adu_core.machine.device import check_device, resolved
 from adu_core.machine.files import write_json
-from adu_core.measure import Result
 from adu_core.runs.doubt import unknown_words
-from adu_core.runs.evaluate import evaluate
+from adu_core.runs.evaluate import Result, evaluate
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
 from adu_core.task import DomainDataset, Target, Task

@@ -52,13 +52,6 @@ def test_the_same_seed_gives_the_same_bits(tiny_clip: FrozenCLIP, few: Splits) -
     assert not same(runs[0], runs[2])
 
 
-def test_validation_enters_the_history(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    _, history = fit(
-        tiny_clip, few.shots, ["real"], QUICK, validation=few.validation, progress=False
-    )
-    assert all(0 <= entry[key] <= 100 for entry in history for key in ("mem", "for", "h"))
-
-
 def test_interrupted_and_resumed_is_unbroken(
     tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
 ) -> None:

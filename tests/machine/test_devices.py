@@ -174,7 +174,7 @@ def test_a_whole_run_of_every_method(
         assert torch.equal(loaded.logits(features, few.test.class_names).cpu(), logits.cpu())
         model.features(few.test.pictures.cuda())  # pictures may be there already
     for goal in goals[1:]:
-        fit(clip, few.shots, goal, made, seed=3, validation=few.validation, progress=False)
+        fit(clip, few.shots, goal, made, seed=3, progress=False)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -75,12 +75,11 @@ def test_one_step_by_hand(tiny_clip: FrozenCLIP, few: Splits) -> None:
 def test_it_descends_and_is_saved_and_knows_its_own_classes_only(
     tiny_clip: FrozenCLIP, few: Splits, tmp_path
 ) -> None:
-    run = Loop(progress=False, validation=few.validation)
+    run = Loop(progress=False)
     model = method("lp++", "mini", epochs=50).fit(Task(tiny_clip, few.shots, SKETCH), run=run)
     totals = [entry["total"] for entry in run.history]
     assert len(totals) == 50
     assert totals[-1] < totals[0]
-    assert all(0 <= entry["h"] <= 100 for entry in run.history)
     assert not model.open_classes
     save_model(model, tmp_path)
     loaded = load_model(tmp_path, tiny_clip)

@@ -263,21 +263,6 @@ def test_names_alone_make_a_model_to_load_into(
 
 
 @ALL
-def test_validation_enters_the_history_whatever_is_forgotten(
-    name: str, tiny_clip: FrozenCLIP, few: Splits
-) -> None:
-    made = quick(name)
-    for kind in made.kinds if made.trained else ():
-        model, history = fit(
-            tiny_clip, few.shots, TARGETS[kind], made, validation=few.validation, progress=False
-        )
-        assert history
-        last, _ = evaluate(model, few.validation, TARGETS[kind], entangled=False)
-        for key, value in last["metrics"].items():
-            assert history[-1][key] == pytest.approx(value)
-
-
-@ALL
 def test_interrupted_and_resumed_it_is_unbroken(
     name: str, fitted: Any, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Any
 ) -> None:
