@@ -52,9 +52,9 @@ _WHERE = {
     "load_model": "rivals.saved:load_model",
     "load_splits": "data.sources:load_splits",
     "losses": "losses",
+    "measure": "measure",
     "mem_for_h": "measure:mem_for_h",
     "method": "rivals.methods:method",
-    "metrics": "measure",
     "mmd2": "losses:mmd2",
     "objective": "adu:objective",
     "pretrain": "runs.pretrain:pretrain",
@@ -69,7 +69,7 @@ _WHERE = {
 __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
-    from adu_core import losses
+    from adu_core import losses, measure
     from adu_core.adu import ABLATION, ADU, MINI, PAPER, Adapter, objective
     from adu_core.clip import FrozenCLIP, Trace
     from adu_core.clips.load import load_clip

@@ -115,9 +115,7 @@ def mmd2(
         domain_count = int(domains.max()) + 1 if len(domains) else 0
     if domain_count < 2:
         return (precise(features) * 0).sum()
-    matrix = mmd2_matrix(
-        features, domains, domain_count, bandwidth=bandwidth, multiples=multiples
-    )
+    matrix = mmd2_matrix(features, domains, domain_count, bandwidth=bandwidth, multiples=multiples)
     first, second = torch.triu_indices(domain_count, domain_count, offset=1, device=domains.device)
     present = F.one_hot(domains, domain_count).any(dim=0)
     pairs = present[first] & present[second]

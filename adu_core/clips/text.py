@@ -69,11 +69,11 @@ class TextTower:
             x = run_block(block, x, mask=mask)
         x = tower.ln_final(x[torch.arange(len(x), device=x.device), place])
         projection = tower.text_projection
-        if isinstance(projection, nn.Linear):
-            x = projection(x)
-        elif projection is not None:
-            x = x @ projection
-        return x
+        if projection is None:
+            features: Tensor = x
+        else:
+            features = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        return features
 
     def _prepare(self, tower: Any, texts: list[str], count: int) -> Words:
         tokens, blank = self._tokenizer(texts), self._tokenizer([""])[0]  # (C, T) and (T,)

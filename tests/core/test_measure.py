@@ -3,22 +3,22 @@ import math
 import pytest
 import torch
 
-from adu_core import metrics
+from adu_core import measure
 from adu_core.measure import predictions
 from adu_core.runs.fronts import confidence_interval, for_at_mem, hypervolume
 
 
 def test_h_by_hand() -> None:
-    found = metrics.mem_for_h({"a": 90.0, "b": 70.0, "c": 40.0}, ["c"])
+    found = measure.mem_for_h({"a": 90.0, "b": 70.0, "c": 40.0}, ["c"])
     h = pytest.approx(2 * 80 * 60 / 140)
     assert found == {"mem": 80.0, "for": 60.0, "h": h, "selectivity": 40.0}
-    kept = metrics.mem_for_h({"a": 100.0, "b": 100.0}, ["b"])
+    kept = measure.mem_for_h({"a": 100.0, "b": 100.0}, ["b"])
     assert kept == {"mem": 100, "for": 0, "h": 0, "selectivity": 0}
 
 
 def test_accuracy_counts_within_each_domain() -> None:
     predictions, labels = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 0, 0])
-    found = metrics.accuracy_per_domain(predictions, labels, torch.tensor([0, 0, 0, 1]), "abc")
+    found = measure.accuracy_per_domain(predictions, labels, torch.tensor([0, 0, 0, 1]), "abc")
     assert found["a"] == pytest.approx(200 / 3)
     assert found["b"] == 0
     assert math.isnan(found["c"])
@@ -46,26 +46,26 @@ def test_for_at_mem_goes_between_the_points_of_the_front() -> None:
 
 
 def test_nothing_measured_is_no_zero() -> None:
-    found = metrics.mem_for_h({"a": 90.0, "b": math.nan, "c": 40.0}, ["c"])
+    found = measure.mem_for_h({"a": 90.0, "b": math.nan, "c": 40.0}, ["c"])
     assert math.isnan(found["mem"])
     assert math.isnan(found["h"])
     assert math.isnan(found["selectivity"])
     assert found["for"] == 60
-    assert math.isnan(metrics.mem_for_h({"a": 90.0, "c": math.nan}, ["c"])["h"])
-    assert metrics.mem_for_h({"a": 0.0, "c": 40.0}, ["c"])["h"] == 0
-    assert all(math.isnan(metrics.harmonic_mean(*pair)) for pair in ((math.nan, 1), (0, math.nan)))
+    assert math.isnan(measure.mem_for_h({"a": 90.0, "c": math.nan}, ["c"])["h"])
+    assert measure.mem_for_h({"a": 0.0, "c": 40.0}, ["c"])["h"] == 0
+    assert all(math.isnan(measure.harmonic_mean(*pair)) for pair in ((math.nan, 1), (0, math.nan)))
 
 
 def test_selectivity_is_what_is_above_the_line_of_equal_damage() -> None:
-    assert metrics.mem_for_h({"a": 30.0, "b": 30.0}, ["b"])["selectivity"] == 0
-    assert metrics.mem_for_h({"a": 90.0, "b": 30.0}, ["b"])["selectivity"] == 60
+    assert measure.mem_for_h({"a": 30.0, "b": 30.0}, ["b"])["selectivity"] == 0
+    assert measure.mem_for_h({"a": 90.0, "b": 30.0}, ["b"])["selectivity"] == 60
 
 
 def test_the_harmonic_mean_where_a_side_is_small_or_nothing() -> None:
     for a, b, wanted in ((0, 5, 0), (5, 0, 0), (0, 0, 0), (1, 1, 1), (0.5, 1.5, 0.75)):
-        assert metrics.harmonic_mean(a, b) == pytest.approx(wanted)
-    assert math.isnan(metrics.harmonic_mean(math.nan, 1))
-    assert math.isnan(metrics.harmonic_mean(1, math.nan))
+        assert measure.harmonic_mean(a, b) == pytest.approx(wanted)
+    assert math.isnan(measure.harmonic_mean(math.nan, 1))
+    assert math.isnan(measure.harmonic_mean(1, math.nan))
 
 
 def test_two_values_have_an_interval_and_one_has_none() -> None:
