@@ -50,7 +50,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             clip = ":".join(filter(None, (bench["clip"]["name"], bench["clip"]["pretrained"])))
             about = ["--clip", clip]
-            for key in ("data", "shots", "mix", "limit"):
+            for key in ("data", "shots", "limit"):
                 about += [] if bench[key] is None else [f"--{key}", str(bench[key])]
             words = ["--method", name, "--forget", arguments.forget, "--seed", str(arguments.seed)]
             _do("run", *about, *words, *settings(methods[name]), "--save", folder)

@@ -11,6 +11,7 @@ import torch
 from adu_core.audit.materials import Materials
 from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
+from adu_core.data.grammar import drawn
 from adu_core.data.notice import notice
 from adu_core.data.shares import TRAIN
 from adu_core.data.sources import load_held_out, load_pictures, load_shots, read_share, source_names
@@ -31,7 +32,7 @@ class Asked:
     folder:    of `adu run --save`
     clip:      ``load_clip``'s name and pretrained, if not where the adapter says
     reference: the same of a CLIP that never saw what is to be forgotten, if there is one
-    data, mix, shots, seed, limit: as in ``Spec``, those of the run
+    data, shots, seed, limit: as in ``Spec``, those of the run
     stolen:    an attacker's pictures of each class in each domain, if there are so many
     """
 
@@ -39,7 +40,6 @@ class Asked:
     clip: tuple[str, str | None] | None = None
     reference: tuple[str, str | None] | None = None
     data: str = "world"
-    mix: float = 0.5
     shots: int = 8
     seed: int = 0
     limit: int | None = None
@@ -48,7 +48,7 @@ class Asked:
 
     def as_dict(self) -> dict[str, Any]:
         """What a record says of the pictures."""
-        names = ("data", "mix", "shots", "seed", "limit", "stolen")
+        names = ("data", "shots", "seed", "limit", "stolen")
         return {name: getattr(self, name) for name in names}
 
 
@@ -98,28 +98,28 @@ def gather(asked: Asked) -> Materials:
                 f"the reference takes pictures of {reference.picture_size} pixels, the model of "
                 f"{clip.picture_size}: pretrain it with --size {clip.picture_size}"
             )
-    size, mix = clip.preprocess, asked.mix
+    size = clip.preprocess
     other = (asked.seed + APART) % MAX_SEED
     stolen = _stolen(asked, size, other)
-    test = load_pictures(asked.data, "test", size=size, mix=mix, limit=asked.limit)
-    unused = load_pictures(asked.data, "validation", size=size, mix=mix, limit=asked.limit)
-    used = load_shots(asked.data, size=size, shots=asked.shots, seed=asked.seed, mix=mix)
+    test = load_pictures(asked.data, "test", size=size, limit=asked.limit)
+    unused = load_pictures(asked.data, "validation", size=size, limit=asked.limit)
+    used = load_shots(asked.data, size=size, shots=asked.shots, seed=asked.seed)
     return Materials(
         model,
         used=_in_order(used, about),
         unused=_in_order(unused, about),
         test=_in_order(test, about),
         stolen=_in_order(stolen, about),
-        held_out=load_held_out(asked.data, size=size, mix=mix, limit=asked.limit),
+        held_out=load_held_out(asked.data, size=size, limit=asked.limit),
         reference=reference,
-        drawn=asked.data == "world",
+        drawn=drawn(asked.data),
     )
 
 
 def _stolen(asked: Asked, size: Preprocess, seed: int) -> DomainDataset:
     """As many pictures of each as were asked for, or as the smallest class has; that is said."""
-    if asked.data == "world":
-        return load_shots("world", size=size, shots=asked.stolen, seed=seed, mix=asked.mix)
+    if drawn(asked.data):
+        return load_shots(asked.data, size=size, shots=asked.stolen, seed=seed)
     found = read_share(asked.data, TRAIN, size, asked.stolen, seed)
     counts = found.counts()
     most = int(counts.min())

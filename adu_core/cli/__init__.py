@@ -66,6 +66,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage, which ``--help`` shows."""
 
     def error(self, message: str) -> NoReturn:
+        if "unrecognized arguments: --mix" in message:
+            message += "; mix belongs to the world, say --data 'world?mix=0.25'"
         self.exit(2, f"{self.prog}: {message}\n")
 
 

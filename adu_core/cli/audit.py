@@ -40,7 +40,6 @@ def add(command: argparse.ArgumentParser) -> None:
         help="a CLIP that never saw what is forgotten: `adu pretrain --without DOMAIN` makes one",
     )
     add("--data", metavar="world|KIND:PLACE", help="the pictures, if not those of the run")
-    add("--mix", type=options.mix, help="overlap of the world's domains, if not the run's")
     add("--limit", type=options.count(1), help="measure on so many per class and domain")
     add(
         "--stolen",
@@ -77,8 +76,8 @@ def do(arguments: argparse.Namespace) -> int:
     spec = run_of(arguments.adapter)
     known: dict[str, Any] = {}
     if spec is not None:
-        known = {key: getattr(spec, key) for key in ("data", "mix", "limit", "shots", "seed")}
-    for key in ("data", "mix", "limit"):
+        known = {key: getattr(spec, key) for key in ("data", "limit", "shots", "seed")}
+    for key in ("data", "limit"):
         if getattr(arguments, key) is not None:
             known[key] = getattr(arguments, key)
     asked = Asked(

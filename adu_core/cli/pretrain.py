@@ -53,7 +53,6 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
     add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
-    add("--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)")
     add("--seed", type=count(0), default=0, help="draws weights, pictures and captions (0)")
     options.add_device(command)
     add("--force", action="store_true", help="replace a CLIP that is in --out")
@@ -73,6 +72,7 @@ def do(arguments: argparse.Namespace) -> None:
     import torch
 
     from adu_core.clips.load import mini_config
+    from adu_core.data.grammar import drawn, parse
     from adu_core.data.sources import TRAIN, VALIDATION, read_share, source_names
     from adu_core.data.world import CLASSES
     from adu_core.data.world import world as draw_world
@@ -96,10 +96,10 @@ def do(arguments: argparse.Namespace) -> None:
         about["without"] = list(without)
     if arguments.smoke:
         epochs, count = SMOKE["epochs"], SMOKE["pictures"]
-    if arguments.data == "world":
+    if drawn(arguments.data):
         epochs, count = epochs or WORLD_EPOCHS, count or WORLD_PICTURES
-        about |= {"mix": arguments.mix, "seed": arguments.seed}
-        world = {"classes": CLASSES, "mix": arguments.mix, "size": arguments.size}
+        about |= {"seed": arguments.seed}
+        world = {"classes": CLASSES, "mix": parse(arguments.data).mix, "size": arguments.size}
         pictures = draw_world(
             "pretrain", count, domains=seen, avoid=without, seed=arguments.seed, **world
         )

@@ -67,7 +67,6 @@ def do(arguments: argparse.Namespace) -> None:
     grids = _grids(arguments)
     options.check_writable(arguments.folder, "DIR", folder=True)
 
-    from adu_core.data.sources import source_names
     from adu_core.runs import records, run_spec, sweep
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.forecast import forecast
@@ -76,7 +75,7 @@ def do(arguments: argparse.Namespace) -> None:
     far = bool(arguments.slurm or arguments.dask)
     if not far:  # a cluster's login node need not have the device
         check_device(arguments.device)
-    work = [spec for grid in grids for spec in grid.specs(source_names(grid.data))]
+    work = [spec for grid in grids for spec in grid.specs()]
     work = list(dict.fromkeys(work))
     if arguments.forget or arguments.cases:
         print(said(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
@@ -133,10 +132,9 @@ def _grids(arguments: argparse.Namespace) -> list[Grid]:
             preset=arguments.preset,
             forget=cases_from(arguments) or ("each",),
             seeds=range(first, first + arguments.seeds),
-            data=arguments.data,
+            data=[arguments.data],
             clip=clip,
             shots=[arguments.shots],
-            mix=[arguments.mix],
             limit=arguments.limit,
             on=arguments.on,
         )
@@ -149,7 +147,6 @@ _SAID: dict[str, Any] = {
     "clip": "mini",
     "shots": 8,
     "limit": None,
-    "mix": 0.5,
     "preset": None,
     "set": [],
     "on": "test",
@@ -169,7 +166,7 @@ def varied(work: list[Spec]) -> list[str]:
     """The columns of a report by which runs differ, beside method, target and seed."""
     found = [
         name
-        for name in ("shots", "mix", "labels")
+        for name in ("data", "shots", "labels")
         if len({getattr(spec, name) for spec in work}) > 1
     ]
     values: dict[tuple[str, str], set[Any]] = {}

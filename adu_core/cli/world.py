@@ -16,7 +16,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
     command.add_argument(
-        "--mix", type=options.mix, default=0.5, help="overlap of the domains (0.5)"
+        "--data", default="world", metavar="world?mix=NUMBER", help="how styles overlap (world)"
     )
     command.add_argument("--seed", type=options.count(0), default=0, help="draws the pictures (0)")
     command.add_argument("--size", type=options.count(8), default=60, help="pixels a side (60)")
@@ -28,11 +28,14 @@ def do(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--out {arguments.out}: name a file ending in .png")
     options.check_writable(arguments.out, "--out")
 
+    from adu_core.data.grammar import drawn, parse
     from adu_core.data.world import CLASSES, DOMAINS
     from adu_core.data.world import world as draw_world
     from adu_core.show import figures
 
-    size, seed = arguments.size, arguments.seed
-    pictures = draw_world("validation", 2, classes=CLASSES, mix=arguments.mix, seed=seed, size=size)
+    if not drawn(arguments.data):
+        raise ValueError(f"--data {arguments.data}: only the world is drawn, say world?mix=0.25")
+    size, seed, mix = arguments.size, arguments.seed, parse(arguments.data).mix
+    pictures = draw_world("validation", 2, classes=CLASSES, mix=mix, seed=seed, size=size)
     figures.save_sheet(pictures, arguments.out)
     print(f"saved: {arguments.out}, {len(CLASSES)} classes across, {len(DOMAINS)} domains down")

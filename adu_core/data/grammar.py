@@ -1,8 +1,8 @@
 """How pictures are named in one line, as ``--data`` and a record's ``data`` have it.
 
-``world``, or ``KIND:PLACE``, and behind a ``?`` what is to be left out: ``skip-bad``, or
-``skip-small=8``, or both, joined by ``&``. They stand in the name because they change results;
-names without them mean what they always meant.
+``world``, or ``KIND:PLACE``, and behind a ``?`` what changes results: ``world?mix=0.25`` is the
+drawn world with styles that overlap less; ``skip-bad``, or ``skip-small=8``, or both, joined by
+``&``, say what is to be left out of a place. Names without them mean what they always meant.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 #: Every kind of source but the drawn world, and what stands behind its colon.
 KINDS = {
@@ -25,7 +26,9 @@ KINDS = {
     "imagenet-sketch": "ROOT",
     "imagenet-r": "ROOT",
 }
-_SKIP = re.compile(r"skip-bad|skip-small(?:=([1-9]\d{0,8}))?")
+#: How much the styles of the drawn world overlap if its line does not say it.
+MIX = 0.5
+_SMALL = re.compile(r"skip-small(?:=([1-9]\d{0,8}))?")
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class Source:
     skip_bad:   leave out pictures that cannot be read, instead of an error
     skip_small: leave out, in every domain, classes with fewer than so many pictures to train on,
                 or none to choose settings or to test on; 0 makes them an error
+    mix:        how much the styles of the drawn world overlap, 0 to 0.5
     """
 
     kind: str
     place: str = ""
     skip_bad: bool = False
     skip_small: int = 0
+    mix: float = MIX
 
     def __post_init__(self) -> None:
         if self.kind == "world" and (self.skip_bad or self.skip_small):
@@ -51,27 +56,30 @@ class Source:
                 f"{'skip-bad' if self.skip_bad else 'skip-small'} out"
             )
 
+        if self.kind != "world" and self.mix != MIX:
+            raise ValueError(f"mix is for the drawn world, 'world?mix={self.mix:g}'")
+
     def __str__(self) -> str:
-        small = f"skip-small={self.skip_small}" if self.skip_small else ""
-        options = "&".join(filter(None, ["skip-bad" * self.skip_bad, small]))
+        options = [
+            "skip-bad" * self.skip_bad,
+            f"skip-small={self.skip_small}" * (self.skip_small > 0),
+            f"mix={abs(self.mix)!r}".removesuffix(".0") * (self.mix != MIX),
+        ]
         place = f":{self.place}" if self.kind != "world" else ""
-        return f"{self.kind}{place}{'?' if options else ''}{options}"
+        return "?".join(filter(None, [self.kind + place, "&".join(filter(None, options))]))
+
+
+def drawn(text: str) -> bool:
+    """Whether a line names the drawn world."""
+    return text.partition("?")[0] == "world"
 
 
 def parse(text: str) -> Source:
     """A source from its line; a ``ValueError`` says what is wrong and what there is."""
-    if text == "world":
-        return Source("world")
+    if drawn(text):
+        return _with_options("world", "", text.partition("?")[2], text)
     kind, colon, rest = text.partition(":")
-    if kind == "world":
-        kind, _, options = text.partition("?")
-    elif kind.startswith("world?"):
-        kind, _, options = kind.partition("?")
-    else:
-        options = ""
-    if kind in KINDS:
-        rest, options = _without_options(rest)
-    elif kind != "world" or not options:
+    if kind not in KINDS:
         known = ", ".join(f"'{kind}:{what}'" for kind, what in KINDS.items())
         place, there = Path(_without_options(text)[0]).expanduser(), ""
         with contextlib.suppress(OSError, ValueError):  # a name too long, or with a 0 in it
@@ -80,23 +88,37 @@ def parse(text: str) -> Source:
                 there = f"there is such a {'folder' if place.is_dir() else 'file'}, "
                 there += f"say --data {kind}:{text}; or else "
         raise ValueError(f"no data {text!r}: {there}give 'world' or one of {known}")
-    if kind != "world" and not (colon and rest):
+    place_named, options = _without_options(rest)
+    if not (colon and place_named):
         what = KINDS[kind]
         raise ValueError(
             f"data {text!r} lacks its {what}: give '{kind}:{what}'"
             + (f", or --data {kind} --root {what} on the command line" if what == "ROOT" else "")
         )
-    bad, small = False, 0
+    return _with_options(kind, place_named, options, text)
+
+
+def _with_options(kind: str, place: str, options: str, text: str) -> Source:
+    """A source with what stands behind the ``?`` of its line."""
+    found: dict[str, Any] = {}
     for word in filter(None, options.split("&")):
-        said = _SKIP.fullmatch(word)
-        if not said:
+        small = _SMALL.fullmatch(word)
+        if word == "skip-bad":
+            found["skip_bad"] = True
+        elif small:
+            found["skip_small"] = int(small[1] or 1)
+        elif word.startswith("mix="):
+            found["mix"] = float("nan")
+            with contextlib.suppress(ValueError):
+                found["mix"] = float(word.removeprefix("mix="))
+            if not 0 <= found["mix"] <= 0.5:
+                raise ValueError(f"data {text!r}: mix must be a number from 0 to 0.5")
+        else:
             raise ValueError(
-                f"data {text!r}: no option {word!r} behind '?': there are skip-bad and "
-                "skip-small, or skip-small=SHOTS with a whole number from 1"
+                f"data {text!r}: no option {word!r} behind '?': there are skip-bad, skip-small or "
+                "skip-small=SHOTS with a whole number from 1, and, for the world, mix=NUMBER"
             )
-        bad = bad or word == "skip-bad"
-        small = int(said[1] or 1) if word != "skip-bad" else small
-    return Source(kind, rest if kind != "world" else "", bad, small)
+    return Source(kind, place, **found)
 
 
 def _without_options(place: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import torch
 
 from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.folder import find_folder
-from adu_core.data.grammar import Source, parse
+from adu_core.data.grammar import Source, drawn, parse
 from adu_core.data.listing import Listing
 from adu_core.data.reading import read
 from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, settle_small
@@ -101,14 +101,13 @@ def load_splits(
     size: int | Preprocess,
     shots: int = 8,
     seed: int = 0,
-    mix: float = 0.5,
     limit: int | None = None,
     held_out: bool = False,
 ) -> Splits:
     """The pictures for one run.
 
-    source: ``"world"`` (drawn, with overlap ``mix``) or ``"KIND:PLACE"``, such as
-            ``"folder:ROOT"``, ``"pacs:ROOT"`` or ``"hub:flwrlabs/pacs"``
+    source: ``"world"`` (drawn; ``"world?mix=0.25"`` with styles that overlap less) or
+            ``"KIND:PLACE"``: ``"folder:ROOT"``, ``"pacs:ROOT"``, ``"hub:flwrlabs/pacs"``, …
     size:   the CLIP's ``preprocess``, or height = width in pixels, the CLIP's ``picture_size``,
             for one that scales the shorter side as the first CLIP does; see ``read_picture``
     shots:  training pictures per class and domain; which ones, ``seed`` draws. Validation and
@@ -119,18 +118,19 @@ def load_splits(
     Raises ``ValueError`` for another kind of source, and what the source's reader raises.
     """
     return Splits(
-        load_shots(source, size=size, shots=shots, seed=seed, mix=mix),
-        load_pictures(source, "validation", size=size, mix=mix, limit=limit),
-        load_pictures(source, "test", size=size, mix=mix, limit=limit),
-        load_held_out(source, size=size, mix=mix, limit=limit) if held_out else None,
+        load_shots(source, size=size, shots=shots, seed=seed),
+        load_pictures(source, "validation", size=size, limit=limit),
+        load_pictures(source, "test", size=size, limit=limit),
+        load_held_out(source, size=size, limit=limit) if held_out else None,
     )
 
 
 def load_shots(
-    source: str, *, size: int | Preprocess, shots: int = 8, seed: int = 0, mix: float = 0.5
+    source: str, *, size: int | Preprocess, shots: int = 8, seed: int = 0
 ) -> DomainDataset:
     """The training pictures alone, ``shots`` per class and domain; see ``load_splits``."""
-    if source == "world":
+    if drawn(source):
+        mix = parse(source).mix
         return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=_side(size))
     train = read_share(source, TRAIN, size, shots, seed)
     return train.few_shot(shots)  # says which class has too few
@@ -141,14 +141,13 @@ def load_pictures(
     which: Literal["validation", "test"],
     *,
     size: int | Preprocess,
-    mix: float = 0.5,
     limit: int | None = None,
 ) -> DomainDataset:
     """The pictures to choose settings on, or to report on; see ``load_splits``."""
-    if source == "world":
+    if drawn(source):
         count = _at_most(WORLD_VALIDATION if which == "validation" else WORLD_TEST, limit)
-        drawn = _drawn(which, count, classes=SEEN, mix=mix, size=_side(size))
-        return drawn.subset(torch.arange(len(drawn)))  # a copy
+        found = _drawn(which, count, classes=SEEN, mix=parse(source).mix, size=_side(size))
+        return found.subset(torch.arange(len(found)))  # a copy
     return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
 
 
@@ -158,20 +157,21 @@ def count_pictures(source: str, limit: int | None = None) -> int:
 
 
 def load_held_out(
-    source: str, *, size: int | Preprocess, mix: float = 0.5, limit: int | None = None
+    source: str, *, size: int | Preprocess, limit: int | None = None
 ) -> DomainDataset | None:
     """Test pictures of classes that no other split has; None where there are none."""
-    if source != "world":
+    if not drawn(source):
         return None
     count = _at_most(WORLD_TEST, limit)
-    return world("test", count, classes=HELD_OUT, mix=mix, size=_side(size))
+    return world("test", count, classes=HELD_OUT, mix=parse(source).mix, size=_side(size))
 
 
 def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and domain names of a source, without reading a picture."""
-    if source == "world":
+    parsed = parse(source)
+    if parsed.kind == "world":
         return SEEN, DOMAINS
-    listing = find_pictures(parse(source))
+    listing = find_pictures(parsed)
     return listing.class_names, listing.domain_names
 
 

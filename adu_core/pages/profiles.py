@@ -11,7 +11,7 @@ from adu_core.adu import ADU
 from adu_core.clip import FrozenCLIP
 from adu_core.clips.grammar import clip_from
 from adu_core.clips.load import load_clip
-from adu_core.data.grammar import KINDS
+from adu_core.data.grammar import KINDS, drawn
 from adu_core.data.sources import Splits, load_splits, source_names
 from adu_core.machine.device import resolved
 from adu_core.rivals.methods import Preset, method
@@ -41,7 +41,7 @@ class Profile:
     @property
     def drawn(self) -> bool:
         """Whether the pictures are those of the drawn world."""
-        return self.data == "world"
+        return drawn(self.data)
 
     @property
     def records_apply(self) -> bool:
@@ -69,17 +69,16 @@ class Profile:
         """The frozen CLIP, on the profile's device."""
         return _loaded(*self.clip, self.device)
 
-    def load_splits(self, seed: int = 0, *, mix: float = 0.5, held_out: bool = False) -> Splits:
+    def load_splits(self, seed: int = 0, *, held_out: bool = False) -> Splits:
         """Shots, validation and test pictures, as the profile's CLIP takes them.
 
-        mix: overlap of the drawn world's domains; held_out: its classes that no split has, too
+        held_out: the drawn world's classes that no split has, too
         """
         return load_splits(
             self.data,
             size=self.load_clip().preprocess,
             shots=self.shots,
             seed=seed,
-            mix=mix,
             limit=self.limit,
             held_out=held_out,
         )
@@ -106,7 +105,7 @@ def profile() -> Profile:
     a CLIP, pictures or a domain that are not there, or a wrong number, naming the variable.
     """
     data = os.environ.get("ADU_DATA") or "world"
-    if data != "world" and data.partition(":")[0] not in KINDS:
+    if not drawn(data) and data.partition(":")[0] not in KINDS:
         data = f"folder:{data}"
     try:
         clip = clip_from(os.environ.get("ADU_CLIP") or "mini")
@@ -123,5 +122,5 @@ def profile() -> Profile:
     shots = os.environ.get("ADU_SHOTS") or "8"
     if not shots.isdecimal() or int(shots) < 1:
         raise ValueError(f"ADU_SHOTS must be a whole number, 1 or more, not {shots!r}")
-    limit = None if data == "world" else 10
+    limit = None if drawn(data) else 10
     return Profile(clip, data, forget, resolved("auto", clip), int(shots), limit)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from adu_core.data.grammar import drawn
 from adu_core.runs.record import Record, read_record
 from adu_core.runs.run_spec import clip_of, fingerprints, read_anew
 from adu_core.runs.spec import Spec
@@ -39,7 +40,7 @@ def _check(path: Path, record: Record, spec: Spec, known: dict[Any, str | None])
             f"{path} was made with a CLIP whose fingerprint was {found['clip_fingerprint']}; "
             f"{spec.clip[0]} now has {now}: {what_to_do}"
         )
-    if spec.data == "world":
+    if drawn(spec.data):
         return  # named by its name: another kind of processor may draw another last bit
     unlike = [
         "validation pictures" if name == "validation" else name

@@ -51,7 +51,7 @@ def bench(
 ) -> Bench:
     """Tune every method with ``trials`` trials on validation pictures, then run it on test.
 
-    template: data, CLIP, shots, mix and limit of every run
+    template: data, CLIP, shots and limit of every run
     targets:  what is forgotten, one after the other; each row is the mean over them
     trials:   settings tried per method, its defaults among them; 0 takes the defaults
     folder:   ``trials/`` and ``runs/`` in it keep the records, so an interrupted bench goes on

@@ -58,7 +58,7 @@ def as_dict(
     asked = template.as_dict()
     return {
         "schema": SCHEMA,
-        **{key: asked[key] for key in ("data", "clip", "shots", "mix", "limit")},
+        **{key: asked[key] for key in ("data", "clip", "shots", "limit")},
         "forget": [target.as_dict() for target in targets],
         "trials": trials,
         "seeds": list(seeds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, cast
 import yaml
 
 from adu_core.clips.grammar import clip_from
+from adu_core.data.sources import source_names
 from adu_core.rivals.methods import METHODS, Preset, method
 from adu_core.runs.spec import Spec
 from adu_core.task import Method, Target, readable
@@ -42,7 +43,7 @@ class Grid:
     classes:  classes to forget in those domains, or everywhere if ``forget`` is empty
     seeds:    a number n means 0 to n - 1
 
-    The others are the fields of ``Spec``; ``shots``, ``mix`` and ``labels`` may be lists.
+    The others are the fields of ``Spec``; ``data``, ``shots`` and ``labels`` may be lists.
     """
 
     methods: Sequence[str] = ("baseline", "instapg", "ddl", "full")
@@ -51,10 +52,9 @@ class Grid:
     forget: Sequence[str] | int = ("each",)
     classes: Sequence[str] = ()
     seeds: Sequence[int] = (0, 1, 2)
-    data: str = "world"
+    data: Sequence[str] = ("world",)
     clip: tuple[str, str | None] = ("mini", None)
     shots: Sequence[int] = (8,)
-    mix: Sequence[float] = (0.5,)
     labels: Sequence[str] = ("true",)
     limit: int | None = None
     on: str = "test"
@@ -64,8 +64,8 @@ class Grid:
         if not 0 < len(self.seeds) <= MOST_SEEDS:
             raise ValueError(f"seeds: {len(self.seeds)} of them; say 1 to {MOST_SEEDS:,}")
 
-    def specs(self, names: Names) -> list[Spec]:
-        """Every combination as a spec, for data with these class names and domain names.
+    def specs(self, names: Callable[[str], Names] = source_names) -> list[Spec]:
+        """Every combination as a spec; ``names`` finds the class names and domain names of data.
 
         Raises ``ValueError`` for what no spec can be, and for a setting that no method has.
         """
@@ -77,14 +77,14 @@ class Grid:
         if unknown:
             raise ValueError(f"{unknown[0]}: none of {', '.join(self.methods)} has such a setting")
         found: list[Spec] = []
-        for shots, mix, labels in product(self.shots, self.mix, self.labels):
+        for data, shots, labels in product(self.data, self.shots, self.labels):
+            goals = self.targets(names(data))
             template = Spec(
                 made[0],
-                (goals := self.targets(names))[0],
-                data=self.data,
+                goals[0],
+                data=data,
                 clip=self.clip,
                 shots=shots,
-                mix=mix,
                 labels=labels,
                 limit=self.limit,
                 on=cast(Any, self.on),
@@ -193,9 +193,8 @@ def _grid(values: Any, path: str | Path) -> Grid:
         read["set"] = {key: _values(value) for key, value in read["set"].items()}
     if "clip" in read:
         read["clip"] = _clip(read["clip"], path)
-    for name in ("data", "on"):
-        if name in read and not isinstance(read[name], str):
-            raise ValueError(f"{path}: {name} must be a word, not {read[name]!r}")
+    if not isinstance(read.get("on", ""), str):
+        raise ValueError(f"{path}: on must be a word, not {read['on']!r}")
     missing = [name for name in read.get("methods", ()) if name not in METHODS]
     if missing:
         raise ValueError(f"{path}: no method {missing[0]!r}: choose from {', '.join(METHODS)}")
@@ -208,11 +207,11 @@ def _grid(values: Any, path: str | Path) -> Grid:
 #: The fields that are lists, and of what.
 _LISTS: dict[str, type | tuple[type, ...]] = {
     "methods": str,
+    "data": str,
     "forget": str,
     "classes": str,
     "seeds": int,
     "shots": int,
-    "mix": (int, float),
     "labels": str,
     "measure": str,
 }

@@ -109,7 +109,7 @@ def plan(
     return [
         spec
         for count in asked
-        for spec in Grid(**{**vars(grid), "forget": count, "set": settings}).specs(names)
+        for spec in Grid(**{**vars(grid), "forget": count, "set": settings}).specs(lambda _: names)
     ]
 
 

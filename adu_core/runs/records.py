@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from adu_core.data.grammar import drawn, parse
 from adu_core.runs.fronts import (
     confidence_interval,
     for_at_mem,
@@ -32,13 +33,13 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     ``trials``, which a search for settings leaves behind: name that folder to read them.
 
     Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with
-    its weights, where it has a choice), clip_fingerprint, on, mix, shots, limit, labels (what was
-    told of the shots' domains), pictures (the fingerprint of those measured), shots_fingerprint,
-    every setting of the methods (epochs, forget_weight, …), mem, for, h and selectivity after
-    unlearning and, as mem_before …, before it, as mem_held_out …, on held-out classes, as
-    mem_validation …, on validation pictures, of_perfect (H in percent of what a gate that never
-    errs would reach, where whole domains are forgotten), accuracy of each domain after as
-    ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
+    its weights, where it has a choice), clip_fingerprint, on, mix (of the drawn world's ``data``),
+    shots, limit, labels (what was told of the shots' domains), pictures (the fingerprint of those
+    measured), shots_fingerprint, every setting of the methods (epochs, forget_weight, …), mem, for,
+    h and selectivity after unlearning and, as mem_before …, before it, as mem_held_out …, on
+    held-out classes, as mem_validation …, on validation pictures, of_perfect (H in percent of what
+    a gate that never errs would reach, where whole domains are forgotten), accuracy of each domain
+    after as ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
     entanglement measures with ``.before`` and ``.after``. ``attrs["settings"]`` are the names of
     the methods' settings.
     """
@@ -75,7 +76,8 @@ def _row(record: Record) -> dict[str, Any]:
         "method": config["method"]["name"],
         "clip": ":".join(filter(None, (config["clip"]["name"], config["clip"]["pretrained"]))),
         "clip_fingerprint": found["clip_fingerprint"],
-        **{key: config[key] for key in ("seed", "data", "on", "mix", "shots", "limit")},
+        **{key: config[key] for key in ("seed", "data", "on", "shots", "limit")},
+        "mix": parse(config["data"]).mix if drawn(config["data"]) else None,
         "labels": config.get("labels", "true"),
         "pictures": found.get("pictures_fingerprint"),
         "shots_fingerprint": found.get("shots_fingerprint"),
@@ -154,10 +156,11 @@ def _check_alike(table: pd.DataFrame, keys: list[str]) -> None:
     """Raise ``ValueError`` if runs on unlike pictures or CLIPs would be pooled in one mean."""
     told_apart = [key for key in keys if key in (*_ALIKE, "data", "limit", "shots_fingerprint")]
     # The drawn world is named by its name: another kind of processor draws another last bit.
-    table = table.assign(pictures=table["pictures"].mask(table["data"] == "world", "world"))
+    is_drawn = table["data"].map(drawn)
+    table = table.assign(pictures=table["pictures"].mask(is_drawn, "world"))
     groups = table.groupby(told_apart, dropna=False) if told_apart else [((), table)]
     for _, group in groups:
-        read = group[group["data"] != "world"]
+        read = group[~group["data"].map(drawn)]
         learned = read.groupby(["data", "clip", "shots", "seed"])["shots_fingerprint"].nunique()
         if (learned > 1).any():
             raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor
 from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
+from adu_core.data.grammar import drawn
 from adu_core.data.notice import notice
 from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots, source_names
 from adu_core.machine.device import check_device, resolved
@@ -62,7 +63,7 @@ def run(
     check([spec], device)
     splits = _splits(spec, clip.preprocess)
     entangled = "entanglement" in spec.measure
-    before = _before(clip, spec.data, spec.mix, spec.limit, spec.on, entangled)
+    before = _before(clip, spec.data, spec.limit, spec.on, entangled)
     return unlearn(
         clip,
         splits,
@@ -110,13 +111,12 @@ def _stamp(name: str | None) -> tuple[int, int] | None:
 def _before(
     clip: FrozenCLIP,
     source: str,
-    mix: float,
     limit: int | None,
     on: Split,
     entangled: bool,
 ) -> tuple[Result, Tensor]:
     """The measurement before unlearning: the same for every seed, target and method."""
-    pictures = _pictures(source, on, clip.preprocess, mix, limit)
+    pictures = _pictures(source, on, clip.preprocess, limit)
     some = Target((pictures.domain_names[0],))  # of no account: ``unlearn`` scores it anew
     return evaluate(clip, pictures, some, entangled=entangled)
 
@@ -127,10 +127,8 @@ _held_out = functools.lru_cache(maxsize=1)(load_held_out)
 
 
 @functools.lru_cache(maxsize=2)
-def _pictures(
-    source: str, which: Split, size: Preprocess, mix: float, limit: int | None
-) -> DomainDataset:
-    return load_pictures(source, which, size=size, mix=mix, limit=limit)
+def _pictures(source: str, which: Split, size: Preprocess, limit: int | None) -> DomainDataset:
+    return load_pictures(source, which, size=size, limit=limit)
 
 
 _KEPT = (_before, _names, _shots, _held_out, _pictures)
@@ -138,7 +136,7 @@ _KEPT = (_before, _names, _shots, _held_out, _pictures)
 
 def read_anew(*sources: str) -> None:
     """Keep nothing that was read of them before: files may have changed. The drawn world cannot."""
-    if any(source != "world" for source in sources):
+    if not all(map(drawn, sources)):
         for kept in _KEPT:
             kept.cache_clear()
 
@@ -157,9 +155,9 @@ def fingerprints(spec: Spec, known: dict[Any, str | None]) -> dict[str, str | No
         if (key := (spec.data, size, first, second)) not in known:
             try:
                 known[key] = (
-                    _shots(spec.data, size=size, shots=first, seed=second, mix=spec.mix)
+                    _shots(spec.data, size=size, shots=first, seed=second)
                     if name == "shots"
-                    else _pictures(spec.data, first, size, spec.mix, second)
+                    else _pictures(spec.data, first, size, second)
                 ).fingerprint()
             except ValueError:
                 known[key] = None
@@ -168,15 +166,15 @@ def fingerprints(spec: Spec, known: dict[Any, str | None]) -> dict[str, str | No
 
 def _splits(spec: Spec, size: Preprocess) -> Splits:
     """The pictures of a run; a split that it does not measure is left empty, not read."""
-    data, mix = spec.data, spec.mix
-    shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed, mix=mix)
+    data = spec.data
+    shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed)
     none = shots.subset(torch.arange(0))
     wanted = {spec.on} | ({"validation"} & set(spec.measure))
     validation, test = (
-        _pictures(data, which, size, mix, spec.limit) if which in wanted else none
+        _pictures(data, which, size, spec.limit) if which in wanted else none
         for which in get_args(Split)
     )
     held_out = None
     if "held-out" in spec.measure:
-        held_out = _held_out(data, size=size, mix=mix, limit=spec.limit)
+        held_out = _held_out(data, size=size, limit=spec.limit)
     return Splits(shots, validation, test, held_out)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from adu_core.data.grammar import drawn, parse
 from adu_core.machine.files import plain
 from adu_core.rivals.methods import from_dict
 from adu_core.task import Method, Target
@@ -25,7 +26,7 @@ class Spec:
 
     clip:    ``load_clip``'s name and pretrained
     shots:   training pictures per class and domain
-    mix:     overlap of the drawn world's domains; of no account for other pictures
+    data:    where the pictures are from, as ``adu_core.data.grammar`` has it
     limit:   measure on at most so many pictures per class and domain
     on:      the pictures that are measured
     measure: what is measured beside accuracy
@@ -37,7 +38,6 @@ class Spec:
     data: str = "world"
     clip: tuple[str, str | None] = ("mini", None)
     shots: int = 8
-    mix: float = 0.5
     limit: int | None = None
     seed: int = 0
     on: Split = "test"
@@ -51,19 +51,17 @@ class Spec:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
-        mix: Any = self.mix
-        if isinstance(mix, bool) or not isinstance(mix, int | float) or not 0 <= mix <= 0.5:
-            raise ValueError(f"mix must be from 0 to 0.5, not {self.mix!r}")
         check_labels(self.labels)
         if self.on not in get_args(Split):
             raise ValueError(f"on must be one of {', '.join(get_args(Split))}, not {self.on!r}")
         unknown = [extra for extra in self.measure if extra not in get_args(Extra)]
         if unknown:
             raise ValueError(f"measure knows {', '.join(get_args(Extra))}, not {unknown[0]!r}")
-        # One way to say it: what is of no account does not make two specs of one.
+        # One way to say it: two spellings do not make two specs of one.
         ordered = tuple(extra for extra in get_args(Extra) if extra in self.measure)
         object.__setattr__(self, "measure", ordered)
-        object.__setattr__(self, "mix", float(mix) if self.data == "world" else 0.5)
+        if drawn(self.data):
+            object.__setattr__(self, "data", str(parse(self.data)))
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as a record keeps it: plain JSON values."""
@@ -72,7 +70,6 @@ class Spec:
         values: dict[str, Any] = plain(
             {
                 "data": self.data,
-                "mix": self.mix if self.data == "world" else None,
                 "clip": {"name": name, "pretrained": pretrained},
                 "method": self.method.as_dict(),
                 "forget": self.forget.as_dict(),
@@ -88,7 +85,8 @@ class Spec:
         """What ``as_dict`` gave; a ``ValueError`` naming ``where`` if it is another thing."""
         wanted = {each.name for each in fields(cls)}
         if not isinstance(values, dict) or values.keys() | {"labels"} != wanted:
-            raise ValueError(f"{where}: a run's config must hold {', '.join(sorted(wanted))}")
+            held = ", ".join(sorted(map(str, values))) if isinstance(values, dict) else values
+            raise ValueError(f"{where}: a config holds {', '.join(sorted(wanted))}, not {held}")
         clip, measure = values["clip"], values["measure"]
         if (
             not isinstance(clip, dict)
@@ -101,16 +99,12 @@ class Spec:
         texts = isinstance(values["data"], str) and isinstance(labels, str)
         if not texts or not isinstance(measure, list):
             raise ValueError(f"{where}: data and labels must be texts and measure a list")
-        mix = values["mix"]
-        if (mix is None) == (values["data"] == "world"):
-            raise ValueError(f"{where}: mix is a number for the world and null elsewhere")
         try:
             return cls(
                 method=from_dict(values["method"], where),
                 forget=Target.from_dict(values["forget"], where),
                 data=values["data"],
                 clip=(clip["name"], clip["pretrained"]),
-                mix=0.5 if mix is None else mix,
                 measure=tuple(measure),
                 labels=labels,
                 **{key: values[key] for key in ("shots", "limit", "seed", "on")},

@@ -15,6 +15,7 @@ from sphinx.config import Config
 
 from adu_core.audit.audit import SCORES
 from adu_core.audit.audits import NAME, read_audit, read_audits
+from adu_core.data.grammar import drawn
 from adu_core.machine.files import read_json
 from adu_core.runs.fronts import half_width
 from adu_core.runs.records import read_table, summary
@@ -101,9 +102,11 @@ def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, 
 
 
 def _name(key: object) -> str:
-    """What a page calls a value of a column: PACS by its name and not by where it lies."""
+    """What a page calls a value of a column: data by its name and not by where it lies."""
     if isinstance(key, float):
         return "none" if key != key else f"{key:g}"
+    if drawn(str(key)):
+        return "world"
     return "pacs" if "pacs" in str(key) else str(key)
 
 

@@ -313,7 +313,7 @@ def test_world_draws_a_sheet(tmp_path: Path) -> None:
         "run --clip /nowhere/clip.safetensors",
         "run --clip ViT-B-16",
         "run --clip RN50:openai",
-        "run --mix 0.9",
+        "run --data world?mix=0.9",
         "run --device moon",
         "run --set epochs=1,2",
         "run --shots 0",

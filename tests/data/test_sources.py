@@ -58,6 +58,8 @@ def numbers(pictures: set[tuple[int, ...]]) -> set[int]:
         ("hub:flwrlabs/pacs?skip-bad", Source("hub", "flwrlabs/pacs", True)),
         ("pacs:/d?skip-small=8", Source("pacs", "/d", False, 8)),
         ("pacs:/d?skip-bad&skip-small=8", Source("pacs", "/d", True, 8)),
+        ("world?mix=0", Source("world", mix=0.0)),
+        ("world?mix=0.35", Source("world", mix=0.35)),
     ],
 )
 def test_a_line_is_taken_apart_and_put_together(text, expected):
@@ -83,7 +85,11 @@ def test_a_question_mark_in_the_name_of_a_folder_is_no_option(tmp_path):
         ("office-home", "give 'office-home:ROOT', or --data office-home --root ROOT"),
         ("hub:", "lacks its NAME: give 'hub:NAME'$"),
         ("world?skip-bad", "the drawn world has no bad pictures"),
-        ("folder:x?skip-all", "no option 'skip-all'.*skip-bad and skip-small"),
+        ("folder:x?skip-all", "no option 'skip-all'.*skip-bad, skip-small"),
+        ("folder:x?mix=0.2", "mix is for the drawn world"),
+        ("world?mix=0.6", "'world.mix=0.6': mix must be a number from 0 to 0.5"),
+        ("world?mix=nan", "mix must be a number from 0 to 0.5"),
+        ("world?mix=much", "mix must be a number from 0 to 0.5"),
         ("folder:x?skip-small=0", "no option 'skip-small=0'"),
         ("folder:x?skip-small=", "no option 'skip-small='"),
     ],
@@ -156,7 +162,7 @@ def test_records_of_before_keep_their_hash_and_what_is_left_out_makes_another():
         return Spec(method("zero-shot", "mini"), Target(("sketch",)), data=data)
 
     assert set(spec("folder:x").as_dict()) == {
-        "data", "mix", "clip", "method", "forget", "shots", "limit", "seed", "on", "measure",
+        "data", "clip", "method", "forget", "shots", "limit", "seed", "on", "measure",
     }  # fmt: skip
     hashes = {spec(f"folder:x{more}").hash for more in ("", "?skip-bad", "?skip-small=8")}
     assert len(hashes) == 3

@@ -177,7 +177,7 @@ def test_methods_without_the_setting_are_in_the_means_and_not_in_the_fronts(fold
         ({"data": "folder:ROOT"}, {"pictures_fingerprint": "q" * 16}, "pictures"),
         ({}, {"clip_fingerprint": "d" * 16}, "clip_fingerprint"),
         ({"shots": 4}, {}, "shots"),
-        ({"mix": 0.25}, {}, "mix"),
+        ({"data": "world?mix=0.25"}, {}, "mix"),
         ({"on": "validation"}, {}, "on"),
         ({"clip": ("other.safetensors", None)}, {}, "clip"),
     ],
@@ -186,7 +186,7 @@ def test_methods_without_the_setting_are_in_the_means_and_not_in_the_fronts(fold
 def test_unlike_runs_are_not_pooled(
     change: dict[str, Any], found: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
-    write(tmp_path, replace(SPEC, data=change.get("data", "world")), 80, 60)
+    write(tmp_path, replace(SPEC, data=change.get("data", "world").partition("?")[0]), 80, 60)
     write(tmp_path, replace(SPEC, seed=1, **change), 80, 60, **found)
     table = records.read_table(tmp_path)
     for pool in (records.summary, records.fronts):

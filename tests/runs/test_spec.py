@@ -21,7 +21,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "clip": {"clip": ("clip.safetensors", None)},
     "pretrained": {"clip": ("mini", "openai")},
     "shots": {"shots": 4},
-    "mix": {"mix": 0.25},
+    "mix": {"data": "world?mix=0.25"},
     "limit": {"limit": 10},
     "seed": {"seed": 1},
     "on": {"on": "validation"},
@@ -72,10 +72,8 @@ def test_what_is_said_in_another_way_is_the_same() -> None:
         assert spec.hash == SPEC.hash
     both = replace(SPEC, measure=("validation", "entanglement"))
     assert both == replace(SPEC, measure=("entanglement", "validation"))
-    # The overlap is the drawn world's: other pictures have none.
-    folder = replace(SPEC, data="folder:pictures")
-    assert folder == replace(folder, mix=0.1)
-    assert replace(SPEC, mix=0).hash == replace(SPEC, mix=0.0).hash
+    assert replace(SPEC, data="world?mix=0.5") == SPEC
+    assert replace(SPEC, data="world?mix=0") == replace(SPEC, data="world?mix=0.0")
 
 
 def test_the_hash_does_not_move_from_version_to_version() -> None:
@@ -85,9 +83,9 @@ def test_the_hash_does_not_move_from_version_to_version() -> None:
         '{"clip":{"name":"mini","pretrained":null},"data":"world",'
         '"forget":{"classes":[],"domains":["sketch"]},"limit":null,'
         '"measure":["entanglement"],"method":{"name":"zero-shot","settings":{}},'
-        '"mix":0.5,"on":"test","seed":0,"shots":8}'
+        '"on":"test","seed":0,"shots":8}'
     )
-    assert bare.hash == "b915c200f6838872"
+    assert bare.hash == "09159d81833fb192"
 
 
 @pytest.mark.parametrize("change", [{}, *OTHERS.values()], ids=["as it is", *OTHERS])
@@ -118,9 +116,9 @@ def test_the_name_is_a_file_name_everywhere() -> None:
         {"limit": 0},
         {"seed": -1},
         {"seed": None},
-        {"mix": 0.6},
-        {"mix": float("nan")},
-        {"mix": "0.5"},
+        {"data": "world?mix=0.6"},
+        {"data": "world?mix=nan"},
+        {"data": "world?mix=much"},
         {"on": "training"},
         {"measure": ("magic",)},
     ],
@@ -146,8 +144,8 @@ def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
         at("shots", value="8"),
         at("seed", value=1.0),
         at("limit", value=[]),
-        at("mix", value=None),
-        at("mix", value=[0.5]),
+        at("mix", value=0.5),
+        at("data", value="world?mix=1"),
         at("on", value=["test"]),
         at("measure", value="entanglement"),
         at("measure", value=[["entanglement"]]),

@@ -116,11 +116,14 @@ def test_another_run_in_the_same_folder_is_another_record(
     assert found[0]["shots_fingerprint"] != found[4]["shots_fingerprint"]
 
 
+WORLDS = ["world", "world?mix=0.25"]
+
+
 def test_another_overlap_of_the_world_is_another_record(spec: Spec, tmp_path: Path) -> None:
     drawn = replace(spec, method=ZeroShot(), data="world", limit=1)
-    paths = [go([replace(drawn, mix=mix)], tmp_path)[0] for mix in (0.5, 0.25)]
+    paths = [go([replace(drawn, data=data)], tmp_path)[0] for data in WORLDS]
     records = [read_json(path) for path in paths]
-    assert [record["config"]["mix"] for record in records] == [0.5, 0.25]
+    assert [record["config"]["data"] for record in records] == WORLDS
     for which in ("pictures_fingerprint", "shots_fingerprint"):
         assert len({record["found"][which] for record in records}) == 2
 
