@@ -29,7 +29,7 @@ COMPONENTS = 768
 
 
 @dataclass(frozen=True)
-class Classifying(Settings):
+class ClassifierSettings(Settings):
     """The settings of the domain classifier; those of gate, door and shutter have them."""
 
     classifier: Literal["lda", "logistic"] = setting(
@@ -102,11 +102,11 @@ def fit_linear(
     evidence: Tensor,
     domains: Tensor,
     names: tuple[str, ...],
-    settings: Classifying,
+    settings: ClassifierSettings,
     seed: int,
     judged: int | None = None,
 ) -> tuple[Linear, Tensor]:
-    """Fit the classifier; also tell what it says of shots that it did not see.
+    """The classifier, and what it answers for shots that it was fitted without.
 
     Standardised evidence, every domain of the same weight, and one logit scale for all, by
     the log loss over shots left out. A shot is left out with all its copies.
@@ -118,7 +118,10 @@ def fit_linear(
 
     Raises ``ValueError`` for a domain that has fewer than two shots.
     """
-    from sklearn.model_selection import StratifiedKFold  # late: a fitted model does without
+    from sklearn.model_selection import (  # late: a fitted model does without
+        StratifiedKFold,
+        cross_val_predict,
+    )
 
     y = domains.cpu().numpy()
     counts = np.bincount(y, minlength=len(names))
@@ -128,57 +131,51 @@ def fit_linear(
             f"domain {names[fewest]!r} has too few shots, {counts[fewest]}: cross-validation needs "
             "two or more of every domain"
         )
-    X, linear = _standard(evidence.cpu().double().numpy(), seed)
+    rows = np.arange(evidence[..., 0].numel()).reshape(evidence.shape[:2])
+    X, linear = _standard(evidence.cpu().double().flatten(0, 1).numpy(), seed)
+    model, labels = _untrained(settings, len(names)), np.tile(y, len(rows))
     folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed)
-    unseen = torch.zeros(*X.shape[:2], len(names), dtype=torch.float64)
-    for train, test in folds.split(y, y):
-        weight, bias = _fitted(X[:, train], y[train], settings)
-        unseen[:, test] = torch.from_numpy(X[:, test] @ weight.T + bias)
-    unseen = unseen[:judged]
+    # A shot and its copies are in one part.
+    parts = [(rows[:, train].ravel(), rows[:, test].ravel()) for train, test in folds.split(y, y)]
+    logits = cross_val_predict(model, X, labels, cv=parts, method="decision_function")
+    model.fit(X, labels)
+    weight, bias = model.coef_, model.intercept_
+    if len(names) == 2:  # of two, scikit-learn keeps the difference
+        weight, bias = np.concatenate([0 * weight, weight]), np.append(0.0, bias)
+        logits = np.stack([0 * logits, logits], axis=1)
+    unseen = torch.from_numpy(logits).view(*rows.shape, -1)[:judged]
     truth = domains.cpu().expand(len(unseen), -1).flatten()
     losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in LOGIT_SCALES]
     logit_scale = LOGIT_SCALES[int(np.argmin(losses))]
-    weight, bias = _fitted(X, y, settings)
     turned = torch.from_numpy(logit_scale * weight) @ linear.weight
     fitted = linear._replace(weight=turned, bias=torch.from_numpy(logit_scale * bias))
     return fitted, (logit_scale * unseen).softmax(dim=2)
 
 
 def _standard(evidence: Any, seed: int) -> tuple[Any, Linear]:
-    """Evidence (copies, N, F) standardised, (copies, N, F or fewer), and how that is done."""
+    """Evidence (rows, F) standardised, (rows, F or fewer), and how that is done."""
     from sklearn.decomposition import PCA
 
-    flat = evidence.reshape(-1, evidence.shape[-1])
-    mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
-    X, turn = (evidence - mean) / scale, np.eye(flat.shape[1])
-    if flat.shape[1] > COMPONENTS:
-        count = min(COMPONENTS, len(flat))
-        pca = PCA(count, svd_solver="randomized", random_state=seed)
-        turn = pca.fit(X.reshape(flat.shape)).components_
+    mean, scale = evidence.mean(axis=0), evidence.std(axis=0) + 1e-6
+    X, turn = (evidence - mean) / scale, np.eye(evidence.shape[1])
+    if X.shape[1] > COMPONENTS:
+        pca = PCA(min(COMPONENTS, len(X)), svd_solver="randomized", random_state=seed).fit(X)
+        turn = pca.components_
         X = X @ turn.T
     parts = (turn, np.zeros(len(turn)), mean, scale)
     return X, Linear(*map(torch.from_numpy, parts))
 
 
-def _fitted(X: Any, y: Any, settings: Classifying) -> tuple[Any, Any]:
-    """Weight (D, F) and bias (D,) of scikit-learn's classifier: X (copies, N, F), y (N,)."""
+def _untrained(settings: ClassifierSettings, domains: int) -> Any:
+    """scikit-learn's classifier with these settings."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
-    count = int(y.max()) + 1
-    if settings.classifier == "lda":
-        model: Any = LinearDiscriminantAnalysis(
-            solver="lsqr", shrinkage=settings.shrinkage, priors=np.full(count, 1 / count)
-        )
-    else:
-        model = LogisticRegression(
-            C=settings.inverse_penalty, class_weight="balanced", max_iter=1000
-        )
-    model.fit(X.reshape(-1, X.shape[-1]), np.tile(y, len(X)))
-    weight, bias = model.coef_, model.intercept_
-    if count == 2:  # of two, scikit-learn keeps the difference
-        weight, bias = np.concatenate([0 * weight, weight]), np.append(0.0, bias)
-    return weight, bias
+    if settings.classifier == "logistic":
+        C = settings.inverse_penalty
+        return LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
+    even = np.full(domains, 1 / domains)
+    return LinearDiscriminantAnalysis("lsqr", shrinkage=settings.shrinkage, priors=even)
 
 
 def choose_threshold(

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from adu_core.clip import Trace
 from adu_core.loop import Loop
-from adu_core.rivals.domain_classifier import Classifying
-from adu_core.rivals.evidence import Watch
-from adu_core.rivals.gated import OfBlocks
+from adu_core.rivals.domain_classifier import ClassifierSettings
+from adu_core.rivals.evidence import Watch, mean_tokens, walk
+from adu_core.rivals.gated import BlockGated
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
-class Door(Classifying, Method):
+class Door(ClassifierSettings, Method):
     """After some blocks, pictures taken for a forgotten domain go on as the shots' mean tokens.
 
     This book's own. All tokens of a stopped picture, CLS too, are replaced place by place, so no
@@ -51,11 +51,13 @@ class Door(Classifying, Method):
         """The door; ``seed`` moves the copies and deals the folds."""
         self.check(task)
         model = self.start(task, seed)
-        model.mean_tokens.copy_(model.learn_from_shots(task, self, seed))
+        model.learn_from_shots(task, self, seed)
+        tokens = mean_tokens(task.shots.pictures, lambda x: walk(task.clip, x, model.blocks)[1])
+        model.mean_tokens.copy_(tokens)
         return model.eval()
 
 
-class GatedTokens(OfBlocks):
+class GatedTokens(BlockGated):
     """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in."""
 
     mean_tokens: Tensor

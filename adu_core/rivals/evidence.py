@@ -7,6 +7,7 @@ the first four do best, was measured in the drawn world [choice].
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -96,20 +97,25 @@ def shift_flip(pictures: Tensor, reach: int, generator: torch.Generator) -> Tens
 @torch.no_grad()
 def of_copies(
     clip: FrozenCLIP, pictures: Tensor, blocks: int, *, copies: int, shift: float, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Evidence of pictures and of moved copies of each, and the pictures' mean tokens.
+) -> Tensor:
+    """Evidence of pictures and of moved copies of each.
 
     pictures: (N, 3, S, S) uint8
     copies:   how many of each, beside the picture itself
     shift:    how far they are moved at most, a share of the side
-    → (1 + copies, N, blocks · 2 · width), the pictures as they are first; (tokens, width)
+    → (1 + copies, N, blocks · 2 · width), the pictures as they are first
     """
     generator, reach = torch.Generator().manual_seed(seed), round(shift * pictures.shape[-1])
-    found, total = [], torch.zeros(())
+    found = []
     for batch in pictures.split(BATCH):
         batch = clip.normalise(batch)
-        evidence, tokens = walk(clip, batch, blocks)
-        total = total.to(tokens.device) + tokens.sum(dim=0)
-        moved = (shift_flip(batch, reach, generator) for _ in range(copies))
-        found.append(torch.stack([evidence, *(walk(clip, copy, blocks)[0] for copy in moved)]))
-    return torch.cat(found, dim=1), total / len(pictures)
+        views = [batch, *(shift_flip(batch, reach, generator) for _ in range(copies))]
+        found.append(torch.stack([walk(clip, view, blocks)[0] for view in views]))
+    return torch.cat(found, dim=1)
+
+
+@torch.no_grad()
+def mean_tokens(pictures: Tensor, tokens_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean (tokens, width) over pictures of what ``tokens_of`` gives, (B, tokens, width)."""
+    total = sum(tokens_of(batch).sum(dim=0) for batch in pictures.split(BATCH))
+    return torch.as_tensor(total) / len(pictures)

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from adu_core.clip import Trace
 from adu_core.loop import Loop
-from adu_core.rivals.domain_classifier import Classifying
+from adu_core.rivals.domain_classifier import ClassifierSettings
 from adu_core.rivals.evidence import Watch
-from adu_core.rivals.gated import OfBlocks
+from adu_core.rivals.gated import BlockGated
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
-class Gate(Classifying, Method):
+class Gate(ClassifierSettings, Method):
     """A linear classifier on the frozen CLIP's tokens decides which pictures are answered.
 
     This book's own baseline: nothing of CLIP changes and nothing is unlearned, a guard stands
@@ -55,7 +55,7 @@ class Gate(Classifying, Method):
         return model.eval()
 
 
-class GatedAnswer(OfBlocks):
+class GatedAnswer(BlockGated):
     """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
 
     Made from names, ``blank`` is no part of what is saved.

@@ -1,4 +1,4 @@
-"""The model that gate, door and shutter are kinds of: a frozen CLIP and a domain classifier."""
+"""What gate, door and shutter have in common: evidence → classifier → threshold → refusal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from adu_core.measure import predictions
 from adu_core.rivals.domain_classifier import (
-    Classifying,
+    ClassifierSettings,
     DomainClassifier,
     choose_threshold,
     fit_linear,
@@ -17,7 +17,7 @@ from adu_core.task import Method, Model, Task
 
 
 class Gated(Model):
-    """Stops pictures that its classifier takes for a forgotten domain; how, its kinds say.
+    """A frozen CLIP that refuses pictures which its classifier takes for a forgotten domain.
 
     size:       how many numbers the evidence of a picture is
     classifier: none where classes alone are to be forgotten, in whatever domain
@@ -31,26 +31,26 @@ class Gated(Model):
             self.classifier = DomainClassifier(size, len(self.domain_names))
 
     def evidence(self, pictures: Tensor) -> Tensor:
-        """What tells a picture's domain: (B, 3, S, S) → (B, size)."""
+        """What a picture's domain shows in: (B, 3, S, S) → (B, size)."""
         raise NotImplementedError
 
-    @torch.no_grad()
-    def probability(self, pictures: Tensor) -> Tensor:
-        """How probably a picture is of a forgotten domain: (B, 3, S, S) → (B,).
+    def of_evidence(self, evidence: Tensor) -> Tensor:
+        """How probably a picture is of a forgotten domain: evidence (B, size) → (B,).
 
         1 where only classes are to be forgotten.
         """
-        return self.of_evidence(self.evidence(pictures))
-
-    def of_evidence(self, evidence: Tensor) -> Tensor:
-        """The same of a picture's evidence: (B, F) → (B,)."""
         if self.classifier is None:
             return torch.ones(len(evidence), device=evidence.device)
         probability: Tensor = self.classifier(evidence)[:, self.chosen].sum(dim=1)
         return probability
 
+    @torch.no_grad()
+    def probability(self, pictures: Tensor) -> Tensor:
+        """The same of pictures: (B, 3, S, S) → (B,)."""
+        return self.of_evidence(self.evidence(pictures))
+
     def stops(self, evidence: Tensor) -> Tensor:
-        """Evidence (B, F) → (B,) bool: is it more probable than the threshold?"""
+        """Evidence (B, size) → (B,) bool: is it more probable than the threshold?"""
         threshold = 0.5 if self.classifier is None else self.classifier.threshold
         stopped: Tensor = self.of_evidence(evidence) > threshold
         return stopped
@@ -62,17 +62,18 @@ class Gated(Model):
     def learn(
         self,
         task: Task,
-        settings: Classifying,
+        settings: ClassifierSettings,
         evidence: Tensor,
         seed: int,
         judged: int | None = None,
     ) -> None:
         """Fit classifier and threshold to the shots' evidence (1 + copies, N, size).
 
-        judged: the certainty and the threshold are chosen on the first so many copies; on all
+        judged: logit scale and threshold are chosen on the first so many copies; on all
         Raises ``ValueError`` for too few shots of a domain, and if none is of what is to be
         forgotten, or none of what is not, and the threshold is to be chosen.
         """
+        assert self.classifier is not None
         shots, forgotten = task.shots, task.forgotten.cpu()
         if not settings.threshold and forgotten.float().mean() in (0, 1):
             raise ValueError(
@@ -84,20 +85,21 @@ class Gated(Model):
         )
         threshold = settings.threshold
         if not threshold:
-            answers, labels = predictions(task.clip, shots), shots.labels.cpu()
+            answers = predictions(task.clip, shots)
             named = torch.tensor([name in task.target.classes for name in shots.class_names])
             stoppable = named[answers] if named.any() else torch.ones_like(forgotten)
-            per_shot = (answers == labels, forgotten, stoppable)
             probability = unseen[..., self.chosen].sum(dim=2).flatten()
-            right, gone, stoppable = (values.repeat(len(unseen)) for values in per_shot)
+            right, gone, stoppable = (
+                each.repeat(len(unseen))
+                for each in (answers == shots.labels.cpu(), forgotten, stoppable)
+            )
             chance = 1 / len(shots.class_names)
             threshold = choose_threshold(probability, right, gone, chance, stoppable)
-        if self.classifier is not None:
-            self.classifier.take(linear, threshold)
+        self.classifier.take(linear, threshold)
 
 
-class OfBlocks(Gated):
-    """Its evidence are the statistics of the first blocks' tokens.
+class BlockGated(Gated):
+    """Its evidence is the statistics of the first blocks' tokens.
 
     blocks: of how many blocks' outputs, the last block's never among them
     """
@@ -111,15 +113,8 @@ class OfBlocks(Gated):
         """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
         return walk(self.clip, pictures, self.blocks)[0]
 
-    def learn_from_shots(self, task: Task, settings: Classifying, seed: int) -> Tensor:
-        """``learn`` from the shots and moved copies; their mean tokens (tokens, width)."""
-        evidence, tokens = of_copies(
-            task.clip,
-            task.shots.pictures,
-            self.blocks,
-            copies=settings.copies,
-            shift=settings.shift,
-            seed=seed,
-        )
+    def learn_from_shots(self, task: Task, settings: ClassifierSettings, seed: int) -> None:
+        """``learn`` from the shots and moved copies of them."""
+        copies, shift, shots = settings.copies, settings.shift, task.shots.pictures
+        evidence = of_copies(task.clip, shots, self.blocks, copies=copies, shift=shift, seed=seed)
         self.learn(task, settings, evidence, seed)
-        return tokens

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from adu_core.clip import Trace
 from adu_core.loop import Loop
-from adu_core.rivals.domain_classifier import Classifying
-from adu_core.rivals.evidence import BATCH, shift_flip
+from adu_core.rivals.domain_classifier import ClassifierSettings
+from adu_core.rivals.evidence import BATCH, mean_tokens, shift_flip
 from adu_core.rivals.gated import Gated
 from adu_core.rivals.pixels import changed_colours, pixel_statistics
 from adu_core.settings import setting
@@ -18,7 +18,7 @@ from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
-class Shutter(Classifying, Method):
+class Shutter(ClassifierSettings, Method):
     """A linear classifier on the statistics of the pixels; stopped pictures never enter CLIP.
 
     This book's own. Where the gate looks at CLIP's first blocks, the shutter looks at how colours
@@ -107,11 +107,9 @@ def of_pictures(task: Task, settings: Shutter, seed: int) -> tuple[Tensor, Tenso
     clip, pictures = task.clip, task.shots.pictures
     generator = torch.Generator().manual_seed(seed)
     reach = round(settings.shift * pictures.shape[-1])
-    found, total = [], torch.zeros(())
+    found = []
     for batch in pictures.split(BATCH):
         pixels = clip.pixels(batch)
-        tokens = clip.tower.embed(clip.normalise(batch))
-        total = total.to(tokens.device) + tokens.sum(dim=0)
         views = [pixels]
         views += [shift_flip(pixels, reach, generator) for _ in range(settings.copies)]
         others = clip.pixels(pictures[torch.randperm(len(pictures), generator=generator)[:BATCH]])
@@ -120,4 +118,5 @@ def of_pictures(task: Task, settings: Shutter, seed: int) -> tuple[Tensor, Tenso
             for _ in range(settings.coloured)
         ]
         found.append(torch.stack([pixel_statistics(view) for view in views]))
-    return torch.cat(found, dim=1), total / len(pictures)
+    tokens = mean_tokens(pictures, lambda x: clip.tower.embed(clip.normalise(x)))
+    return torch.cat(found, dim=1), tokens

@@ -93,7 +93,7 @@ def by_clusters(clip: FrozenCLIP, shots: DomainDataset, seed: int) -> Tensor:
     """Domains (N,) from k-means on early tokens, each cluster named by ``by_sentences``."""
     count = len(shots.domain_names)
     blocks = reachable(clip, BLOCKS)
-    evidence, _ = of_copies(clip, shots.pictures, blocks, copies=0, shift=0.0, seed=seed)
+    evidence = of_copies(clip, shots.pictures, blocks, copies=0, shift=0.0, seed=seed)
     points = StandardScaler().fit_transform(evidence[0].double().cpu().numpy())
     clusters = torch.from_numpy(KMeans(count, n_init=10, random_state=seed).fit_predict(points))
     likely = by_sentences(clip, shots)

@@ -18,7 +18,7 @@ from adu_core.rivals.domain_classifier import (
     COMPONENTS,
     LOGIT_SCALES,
     THRESHOLDS,
-    Classifying,
+    ClassifierSettings,
     DomainClassifier,
     choose_threshold,
     fit_linear,
@@ -41,7 +41,9 @@ def clouds(apart: float, domains: int = 3, each: int = 40, size: int = 12) -> tu
     return torch.stack(copies) * 7 + 3, y
 
 
-def fitted(settings: Classifying, X: Tensor, y: Tensor, names: tuple[str, ...]) -> DomainClassifier:
+def fitted(
+    settings: ClassifierSettings, X: Tensor, y: Tensor, names: tuple[str, ...]
+) -> DomainClassifier:
     model = DomainClassifier(X.shape[-1], len(names))
     model.take(fit_linear(X, y, names, settings, 0)[0], 0.5)
     return model
@@ -60,7 +62,7 @@ def shots(sizes: tuple[int, ...], width: int = 6) -> tuple[Tensor, Tensor]:
     return evidence, domains
 
 
-def theirs(kind: Kind, settings: Classifying, domains: int) -> Any:
+def theirs(kind: Kind, settings: ClassifierSettings, domains: int) -> Any:
     if kind == "lda":
         even = [1 / domains] * domains
         return LinearDiscriminantAnalysis("lsqr", shrinkage=settings.shrinkage, priors=even)
@@ -72,7 +74,7 @@ def theirs(kind: Kind, settings: Classifying, domains: int) -> Any:
 def test_it_says_what_scikit_learns_says(kind: Kind, width: int) -> None:
     """Of shots that it saw, and of shots that it did not, up to one logit scale for all."""
     evidence, domains = shots((20, 6, 9), width)
-    settings = Classifying(classifier=kind, inverse_penalty=0.2, shrinkage=0.3)
+    settings = ClassifierSettings(classifier=kind, inverse_penalty=0.2, shrinkage=0.3)
     linear, unseen = fit_linear(evidence, domains, NAMES, settings, SEED)
     flat = evidence.double().flatten(0, 1)
     torch.testing.assert_close(linear.scale, flat.std(dim=0, correction=0) + 1e-6)
@@ -100,7 +102,9 @@ def test_it_says_what_scikit_learns_says(kind: Kind, width: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_two_domains_the_first_has_no_weights(kind: Kind) -> None:
     evidence, domains = shots((9, 9))
-    linear, unseen = fit_linear(evidence, domains, NAMES[:2], Classifying(classifier=kind), SEED)
+    linear, unseen = fit_linear(
+        evidence, domains, NAMES[:2], ClassifierSettings(classifier=kind), SEED
+    )
     assert torch.equal(linear.weight[0], torch.zeros(6, dtype=torch.float64))
     assert linear.bias[0] == 0
     assert linear.weight[1, :-1].abs().min() > 0
@@ -110,7 +114,7 @@ def test_of_two_domains_the_first_has_no_weights(kind: Kind) -> None:
 @pytest.mark.parametrize("width", [40, LONG])
 def test_the_same_seed_gives_the_same_classifier(width: int) -> None:
     evidence, domains = shots((9, 9, 9), width)
-    settings = Classifying()
+    settings = ClassifierSettings()
     first, again = (fit_linear(evidence, domains, NAMES, settings, SEED) for _ in range(2))
     assert all(map(torch.equal, first[0], again[0]))
     assert torch.equal(first[1], again[1])
@@ -121,7 +125,7 @@ def test_logistic_regression_goes_on_until_it_is_done() -> None:
     """Numbers that are nearly one number take more than scikit-learn's 100 steps."""
     evidence, domains = shots((400, 400, 400), width=20)
     nearly = evidence[..., :1] + 0.1 * evidence
-    settings = Classifying(classifier="logistic", inverse_penalty=1e6)
+    settings = ClassifierSettings(classifier="logistic", inverse_penalty=1e6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit_linear(nearly, domains, NAMES, settings, SEED)
@@ -131,7 +135,7 @@ def test_logistic_regression_goes_on_until_it_is_done() -> None:
 @pytest.mark.parametrize("domains", [2, 3])
 def test_clouds_far_apart_are_told(kind: str, domains: int) -> None:
     X, y = clouds(8.0, domains)
-    linear, unseen = fit_linear(X, y, NAMES[:domains], Classifying(classifier=kind), 0)  # type: ignore[arg-type]
+    linear, unseen = fit_linear(X, y, NAMES[:domains], ClassifierSettings(classifier=kind), 0)  # type: ignore[arg-type]
     assert (unseen.argmax(2) == y).float().mean() > 0.98
     model = DomainClassifier(X.shape[-1], domains)
     model.take(linear, 0.5)
@@ -143,7 +147,7 @@ def test_clouds_far_apart_are_told(kind: str, domains: int) -> None:
 @pytest.mark.parametrize("kind", ["lda", "logistic"])
 def test_the_nearer_a_cloud_the_more_probable(kind: str) -> None:
     X, y = clouds(1.0)
-    model = fitted(Classifying(classifier=kind), X, y, NAMES)  # type: ignore[arg-type]
+    model = fitted(ClassifierSettings(classifier=kind), X, y, NAMES)  # type: ignore[arg-type]
     first, second = (X[0][y == d].mean(0) for d in (0, 1))
     line = torch.stack([first + part * (second - first) for part in torch.linspace(0, 1, 21)])
     P = model(line)
@@ -153,7 +157,7 @@ def test_the_nearer_a_cloud_the_more_probable(kind: str) -> None:
 
 def test_probabilities_are_what_they_say() -> None:
     X, y = clouds(1.5, domains=2, each=400, size=3)
-    _, unseen = fit_linear(X, y, NAMES[:2], Classifying(shrinkage=0.01), 0)
+    _, unseen = fit_linear(X, y, NAMES[:2], ClassifierSettings(shrinkage=0.01), 0)
     P = unseen[0, :, 1]
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         some = (low < P) & (high >= P)
@@ -162,7 +166,7 @@ def test_probabilities_are_what_they_say() -> None:
 
 def test_the_forward_pass_is_the_formula_that_is_documented() -> None:
     X, y = clouds(2.0)
-    model = fitted(Classifying(), X, y, NAMES)
+    model = fitted(ClassifierSettings(), X, y, NAMES)
     by_hand = ((X[0] - model.mean) / model.scale) @ model.weight.T + model.bias
     torch.testing.assert_close(model(X[0]), by_hand.softmax(1))
     mean, scale = X.flatten(0, 1).mean(0), X.flatten(0, 1).std(0, correction=0)
@@ -175,7 +179,7 @@ def test_shots_that_are_left_out_are_left_out_with_their_copies() -> None:
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(2).repeat(30)
     X = torch.randn(60, 80, generator=generator).expand(4, -1, -1)
-    _, unseen = fit_linear(X, y, NAMES[:2], Classifying(shrinkage=0.01), 0)
+    _, unseen = fit_linear(X, y, NAMES[:2], ClassifierSettings(shrinkage=0.01), 0)
     assert abs(float((unseen.argmax(2) == y).double().mean()) - 0.5) < 0.2
 
 
@@ -184,7 +188,7 @@ def test_long_evidence_goes_through_principal_components() -> None:
     y = torch.arange(2).repeat(20)
     X = torch.randn(2, 40, 1000, generator=generator)
     X[..., :50] += 3.0 * y[:, None]
-    model = fitted(Classifying(), X, y, NAMES[:2])
+    model = fitted(ClassifierSettings(), X, y, NAMES[:2])
     assert model.weight.shape == (2, 1000)
     assert (model(X[0]).argmax(1) == y).all()
 
@@ -192,13 +196,13 @@ def test_long_evidence_goes_through_principal_components() -> None:
 def test_folds_follow_the_smallest_domain_and_one_shot_is_too_few() -> None:
     X, y = clouds(8.0, domains=2)
     index = torch.cat([torch.where(y == 0)[0], torch.where(y == 1)[0][:2]])
-    _, unseen = fit_linear(X[:, index], y[index], NAMES[:2], Classifying(), 0)
+    _, unseen = fit_linear(X[:, index], y[index], NAMES[:2], ClassifierSettings(), 0)
     assert unseen.isfinite().all()
     for count in (1, 0):
         index = torch.cat([torch.where(y == 0)[0], torch.where(y == 1)[0][:count]])
         wanted = f"domain 'east' has too few shots, {count}: cross-validation needs two or more of "
         with pytest.raises(ValueError, match=f"^{wanted}every domain$"):
-            fit_linear(X[:, index], y[index], NAMES[:2], Classifying(), 0)
+            fit_linear(X[:, index], y[index], NAMES[:2], ClassifierSettings(), 0)
 
 
 def by_hand(probability: Any, right: Any, forgotten: Any, chance: float, stoppable: Any) -> float:

@@ -38,12 +38,11 @@ def test_copies_are_the_picture_moved() -> None:
 
 def test_the_first_of_the_copies_is_the_picture_itself(tiny_clip: FrozenCLIP, few: Splits) -> None:
     pictures = few.shots.pictures
-    found, tokens = of_copies(tiny_clip, pictures, 1, copies=2, shift=0.08, seed=0)
+    found = of_copies(tiny_clip, pictures, 1, copies=2, shift=0.08, seed=0)
     with torch.no_grad():
-        evidence, own = walk(tiny_clip, pictures, 1)
+        evidence, _ = walk(tiny_clip, pictures, 1)
     assert found.shape == (3, len(pictures), 2 * tiny_clip.width)
     torch.testing.assert_close(found[0], evidence)
-    torch.testing.assert_close(tokens, own.mean(0))
     assert (found[1] - found[0]).abs().max() > 1e-4
 
 

@@ -139,9 +139,7 @@ def test_the_classifier_and_the_threshold_are_those_of_the_shots_and_their_copie
     settings = Gate(blocks=1, copies=2)
     task = Task(mini, few.shots, Target(("sketch",), classes))
     for seed, model in ((0, settings.fit(task)), (5, settings.fit(task, 5))):
-        evidence, _ = of_copies(
-            mini, few.shots.pictures, 1, copies=2, shift=settings.shift, seed=seed
-        )
+        evidence = of_copies(mini, few.shots.pictures, 1, copies=2, shift=settings.shift, seed=seed)
         weight, threshold = fitted(task, settings, evidence, seed)
         assert model.classifier is not None
         torch.testing.assert_close(model.classifier.weight, weight)
@@ -151,7 +149,7 @@ def test_the_classifier_and_the_threshold_are_those_of_the_shots_and_their_copie
 def test_some_copies_alone_may_be_judged(mini: FrozenCLIP, few: Splits) -> None:
     """The last copy is of noise: certainty and threshold are chosen without it."""
     settings, task = Gate(blocks=1), Task(mini, few.shots, Target(("sketch",)))
-    evidence, _ = of_copies(mini, few.shots.pictures, 1, copies=2, shift=0.08, seed=0)
+    evidence = of_copies(mini, few.shots.pictures, 1, copies=2, shift=0.08, seed=0)
     evidence[2] = 10 * torch.randn(evidence[2].shape, generator=torch.Generator().manual_seed(0))
     model = settings.start(task)
     found = []
