@@ -39,5 +39,4 @@ def run_block(
     answer = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     x = x[:, :1] if first_only else x
     x = x + block.ls_1(block.attn.out_proj(answer.transpose(1, 2).flatten(2)))
-    mixed: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
-    return mixed
+    return x + block.ls_2(block.mlp(block.ln_2(x)))

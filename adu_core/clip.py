@@ -57,8 +57,7 @@ class Tower:
     @property
     def blocks(self) -> nn.ModuleList | nn.Sequential:
         """Its transformer blocks."""
-        blocks: nn.ModuleList = self._visual.transformer.resblocks
-        return blocks
+        return self._visual.transformer.resblocks
 
     @property
     def own(self) -> int:
@@ -68,13 +67,11 @@ class Tower:
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Normalised pictures (B, 3, S, S) → the tokens that enter block 0, (B, own, width)."""
-        x: Tensor = self._visual._embeds(pictures)
-        return x
+        return self._visual._embeds(pictures)
 
     def enter(self, prompts: Tensor) -> Tensor:
         """What block 0 sees of its prompts (…, width): they pass the norm before it."""
-        entered: Tensor = self._visual.ln_pre(prompts)
-        return entered
+        return self._visual.ln_pre(prompts)
 
     def run(self, number: int, x: Tensor) -> Tensor:
         """Block ``number``: the picture's own tokens and prompts behind them, (B, T, width) → same.
@@ -93,8 +90,7 @@ class Tower:
     def pool(self, x: Tensor) -> Tensor:
         """The picture's own tokens behind the last block → features (B, feature_size)."""
         pooled, _ = self._visual._pool(x)
-        features: Tensor = pooled @ self._visual.proj if self._visual.proj is not None else pooled
-        return features
+        return pooled @ self._visual.proj if self._visual.proj is not None else pooled
 
 
 @dataclass
@@ -163,8 +159,7 @@ class FrozenCLIP(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        device: torch.device = self.model.logit_scale.device
-        return device
+        return self.model.logit_scale.device
 
     @property
     def blocks(self) -> nn.ModuleList | nn.Sequential:
@@ -179,8 +174,7 @@ class FrozenCLIP(nn.Module):
     @property
     def words(self) -> Tensor:
         """The text tower's word table, (V, text_width); ``ValueError`` if it takes no prompts."""
-        table: Tensor = self.text_tower.words
-        return table
+        return self.text_tower.words
 
     @property
     def text_width(self) -> int:
@@ -190,8 +184,7 @@ class FrozenCLIP(nn.Module):
     @property
     def logit_scale(self) -> Tensor:
         """What cosines are multiplied by to become logits: a scalar, 100 in OpenAI's models."""
-        scale: Tensor = self.model.logit_scale.exp().squeeze()
-        return scale
+        return self.model.logit_scale.exp().squeeze()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -103,8 +103,7 @@ class InstaPG(nn.Module):
             for x in (query, self.key(patches), self.value(patches))
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
-        result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
-        return result
+        return self.output(mixed.transpose(1, 2).flatten(2))
 
     def forward(self, tokens: Tensor, patches: Tensor) -> Tensor:
         """The prompts of blocks ``block`` to L-1, made this picture's own.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import field, fields
-from pathlib import Path
-from typing import Annotated, Any, Self, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -45,42 +44,6 @@ class Settings:
     def checks(cls) -> Mapping[str, TypeAdapter[Any]]:
         """What checks each setting, by name."""
         return _checks(cast("Any", cls))
-
-    @classmethod
-    def from_dict(cls, values: Any, where: str | Path) -> Self:
-        """Settings as JSON keeps them; a ``ValueError`` naming ``where`` for unknown or wrong ones.
-
-        All of them must be there: another version's defaults may be others.
-        """
-        if not isinstance(values, Mapping):
-            raise ValueError(f"{where}: the settings must be a JSON object, not {values!r}")
-        unknown = sorted(map(str, values.keys() - cls.checks().keys()))
-        missing = [name for name in cls.checks() if name not in values]
-        if unknown or missing:
-            raise ValueError(
-                f"{where}: unknown settings {unknown}, missing settings {missing}; "
-                "written by another version?"
-            )
-        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        try:
-            return cls(**plain)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
-
-    @classmethod
-    def parse(cls, name: str, text: str) -> Any:
-        """The value that ``text`` says for the setting ``name``, as in ``--set name=text``."""
-        if name not in cls.checks():
-            raise ValueError(f"no setting {name!r}: there are {', '.join(cls.checks()) or 'none'}")
-        check = cls.checks()[name]
-        try:
-            if get_origin(get_type_hints(cls)[name]) is tuple:
-                return check.validate_python(tuple(map(float, text.split("+"))))
-            return check.validate_strings(text)
-        except ValidationError as error:
-            raise ValueError(f"{name}={text}: {in_words(error, name)}") from None
-        except ValueError:
-            raise ValueError(f"{name}={text}: it takes numbers joined by +") from None
 
 
 @functools.cache

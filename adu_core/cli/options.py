@@ -194,10 +194,10 @@ def method_from(name: str, arguments: argparse.Namespace) -> Method:
     """The method with what ``--set`` changes in it."""
     from dataclasses import replace
 
-    from adu_core.rivals.methods import method
+    from adu_core.rivals.methods import method, parse
 
     made = method(name, preset_of(arguments))
-    return replace(made, **{key: type(made).parse(key, text) for key, text in arguments.set})
+    return replace(made, **{key: parse(made, key, text) for key, text in arguments.set})
 
 
 def methods_from(names: Sequence[str]) -> list[str]:

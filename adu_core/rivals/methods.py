@@ -72,7 +72,39 @@ def from_dict(values: Any, where: str | Path) -> Method:
             f"{where}: a method is {{'name': one of {', '.join(METHODS)}, 'settings': {{…}}}}, "
             f"not {values!r}"
         )
-    made = type(method(values["name"])).from_dict(values["settings"], where)
+    kind, settings = type(method(values["name"])), values["settings"]
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"{where}: the settings must be a JSON object, not {settings!r}")
+    unknown = sorted(map(str, settings.keys() - kind.checks().keys()))
+    missing = [name for name in kind.checks() if name not in settings]
+    if unknown or missing:  # another version's defaults may be others: all must be there
+        raise ValueError(
+            f"{where}: unknown settings {unknown}, missing settings {missing}; "
+            "written by another version?"
+        )
+    try:
+        made = kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     if made.name != values["name"]:
         raise ValueError(f"{where}: these are the settings of {made.name}, not {values['name']}")
     return made
+
+
+def parse(made: Method, name: str, text: str) -> Any:
+    """The value that ``text`` gives the setting ``name``, as in ``--set name=text``."""
+    from pydantic import ValidationError
+
+    from adu_core.settings import in_words
+
+    checks = made.checks()
+    if name not in checks:
+        raise ValueError(f"no setting {name!r}: there are {', '.join(checks) or 'none'}")
+    try:
+        if isinstance(getattr(made, name), tuple):
+            return checks[name].validate_python(tuple(map(float, text.split("+"))))
+        return checks[name].validate_strings(text)
+    except ValidationError as error:
+        raise ValueError(f"{name}={text}: {in_words(error, name)}") from None
+    except ValueError:
+        raise ValueError(f"{name}={text}: it takes numbers joined by +") from None

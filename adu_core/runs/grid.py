@@ -12,7 +12,7 @@ import yaml
 
 from adu_core.clips.grammar import clip_from
 from adu_core.data.sources import source_names
-from adu_core.rivals.methods import METHODS, Preset, method
+from adu_core.rivals.methods import METHODS, Preset, method, parse
 from adu_core.runs.spec import Spec
 from adu_core.task import Method, Target, readable
 
@@ -154,7 +154,7 @@ def _read(made: Method, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[Any
     """The values of a grid as this method reads them: words as on the command line."""
     own = made.as_dict()["settings"]
     return {
-        key: [type(made).parse(key, value) if isinstance(value, str) else value for value in values]
+        key: [parse(made, key, value) if isinstance(value, str) else value for value in values]
         for key, values in grid.items()
         if key in own
     }

@@ -29,7 +29,7 @@ from adu_core.data.folder import find_folder
 from adu_core.data.lists import read_lists
 from adu_core.data.picture import read_picture
 from adu_core.machine.files import read_json, write_json
-from adu_core.rivals.methods import METHODS, method
+from adu_core.rivals.methods import METHODS, method, parse
 from adu_core.rivals.saved import read_about
 from adu_core.runs.grid import Grid, read_grids
 from adu_core.runs.records import read_table
@@ -223,7 +223,7 @@ def test_a_methods_settings(data: st.DataObject, name: str) -> None:
     value = tuple(value) if isinstance(value, list) else value
     taken_or_refused(lambda: method(name, "mini", **{setting: value}), setting, name)
     text = data.draw(st.text(alphabet=string.printable, max_size=12))
-    taken_or_refused(lambda: type(made).parse(setting, text), setting)
+    taken_or_refused(lambda: parse(made, setting, text), setting)
 
 
 GRID = {

@@ -1,4 +1,4 @@
-"""Settings are typed and checked when they are made, and read from words."""
+"""Settings are typed and checked when they are made."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -74,64 +74,6 @@ def test_whole_numbers_are_numbers_and_the_same_ones() -> None:
     assert isinstance(whole.heat, float)
     assert whole == replace(OVEN, heat=180.0, stages=(1.0,))
     assert repr(whole) == repr(replace(OVEN, heat=180.0, stages=(1.0,)))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
-        ("minutes", "5", 5),
-        ("heat", "12.5", 12.5),
-        ("heat", "1e2", 100.0),
-        ("heat", "7", 7),
-        ("fan", "true", True),
-        ("fan", "False", False),
-        ("shelf", "top", "top"),
-        ("stages", "0.25+1", (0.25, 1.0)),
-        ("stages", "0.5", (0.5,)),
-        ("label", "pie", "pie"),
-    ],
-)
-def test_words_are_read(name: str, text: str, value: Any) -> None:
-    assert Oven.parse(name, text) == value
-    assert getattr(replace(OVEN, **{name: Oven.parse(name, text)}), name) == value
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("minutes", "many", "minutes=many: minutes must be a whole number, not 'many'"),
-        ("minutes", "1.5", "must be a whole number"),
-        ("minutes", "99", "minutes=99: minutes must be at most 60"),
-        ("heat", "hot", "must be a number"),
-        ("heat", "nan", "heat must be finite"),
-        ("fan", "maybe", "must be true or false"),
-        ("shelf", "floor", "must be 'top' or 'middle'"),
-        ("stages", "1,2", "it takes numbers joined by"),
-        ("stages", "1++2", "it takes numbers joined by"),
-        ("colour", "red", "no setting 'colour': there are minutes, heat, fan, shelf, stages"),
-    ],
-)
-def test_wrong_words_are_refused_saying_what_is_taken(name: str, text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Oven.parse(name, text)
-
-
-def test_from_json_all_must_be_there_and_no_other() -> None:
-    plain = {each.name: getattr(OVEN, each.name) for each in fields(OVEN)}
-    plain["stages"] = list(OVEN.stages)
-    assert Oven.from_dict(plain, "here") == OVEN
-    for values, said in (
-        ({}, r"missing settings \['minutes'"),
-        ({k: v for k, v in plain.items() if k != "fan"}, r"missing settings \['fan'\]"),
-        (plain | {"colour": "red"}, r"unknown settings \['colour'\]"),
-        (plain | {"heat": -1}, "heat must be above 0"),
-        (plain | {"heat": [1]}, "heat must be a number"),
-        (plain | {"fan": {}}, "fan must be true or false"),
-        ([], "must be a JSON object"),
-        (None, "must be a JSON object"),
-    ):
-        with pytest.raises(ValueError, match=f"^oven.json: .*{said}"):
-            Oven.from_dict(values, "oven.json")
 
 
 def test_metadata_says_what_it_is_and_what_is_searched() -> None:

@@ -28,7 +28,7 @@ from adu_core import (
     save_model,
 )
 from adu_core.machine.files import read_tensors
-from adu_core.rivals.methods import from_dict
+from adu_core.rivals.methods import from_dict, parse
 from adu_core.task import KINDS, Changes, Kind
 
 TARGETS: dict[Kind, Target] = {
@@ -95,7 +95,7 @@ def test_all_values_of_a_search_are_settings(name: str) -> None:
             for value in values:
                 assert getattr(replace(made, **{key: value}), key) == value
                 text = str(value)
-                assert type(made).parse(key, text) == value  # as `--set` says it
+                assert parse(made, key, text) == value  # as `--set` says it
     with pytest.raises(ValueError, match="no setting 'magic'"):
         method(name, magic=1)
 
@@ -112,7 +112,7 @@ def test_a_wrong_value_is_refused_before_any_work(name: str) -> None:
             with pytest.raises(ValueError, match=each.name):
                 replace(made, **{each.name: value})
         with pytest.raises(ValueError, match=f"^{each.name}="):
-            type(made).parse(each.name, "a+b,c")
+            parse(made, each.name, "a+b,c")
 
 
 @ALL
@@ -293,3 +293,60 @@ def test_unknown_names_and_presets_are_refused() -> None:
     for wrong in (None, [], {"name": "full"}, {"name": ["full"], "settings": {}}):
         with pytest.raises(ValueError, match=r"^here: a method is"):
             from_dict(wrong, "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("epochs", "5", 5),
+        ("gamma", "12.5", 12.5),
+        ("gamma", "1e2", 100.0),
+        ("gamma", "7", 7),
+        ("ddl", "true", True),
+        ("ddl", "False", False),
+        ("instapg_wiring", "each", "each"),
+        ("bandwidths", "0.25+1", (0.25, 1.0)),
+        ("bandwidths", "0.5", (0.5,)),
+    ],
+)
+def test_words_become_settings(name: str, text: str, value: Any) -> None:
+    found = parse(method("full"), name, text)
+    assert found == value
+    assert getattr(method("full", **{name: found}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("epochs", "many", "epochs=many: epochs must be a whole number, not 'many'"),
+        ("epochs", "1.5", "must be a whole number"),
+        ("epochs", "99999", "epochs=99999: epochs must be at most 10000"),
+        ("gamma", "hot", "must be a number"),
+        ("gamma", "nan", "gamma must be finite"),
+        ("ddl", "maybe", "must be true or false"),
+        ("instapg_wiring", "floor", "must be 'add', 'each' or 'replace'"),
+        ("bandwidths", "1,2", "it takes numbers joined by"),
+        ("bandwidths", "1++2", "it takes numbers joined by"),
+        ("colour", "red", "no setting 'colour': there are epochs, batch_size"),
+    ],
+)
+def test_wrong_words_are_refused_saying_what_is_taken(name: str, text: str, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        parse(method("full"), name, text)
+
+
+def test_from_json_all_settings_must_be_there_and_no_other() -> None:
+    plain = method("full").as_dict()["settings"]
+    for settings, error in (
+        ({}, r"missing settings \['epochs'"),
+        ({k: v for k, v in plain.items() if k != "ddl"}, r"missing settings \['ddl'\]"),
+        (plain | {"colour": "red"}, r"unknown settings \['colour'\]"),
+        (plain | {"gamma": -1}, "gamma must be at least 0"),
+        (plain | {"gamma": [1]}, "gamma must be a number"),
+        (plain | {"ddl": {}}, "ddl must be true or false"),
+        (plain | {"ddl": False}, "these are the settings of instapg, not full"),
+        ([], "must be a JSON object"),
+        (None, "must be a JSON object"),
+    ):
+        with pytest.raises(ValueError, match=f"^saved.json: .*{error}"):
+            from_dict({"name": "full", "settings": settings}, "saved.json")
