@@ -16,8 +16,9 @@ from typing import Any
 
 from adu_core.cli import main as adu
 from adu_core.machine.files import read_json, write_json
+from adu_core.runs.record import read_record
 
-BENCH = Path(__file__).parents[1] / "book/results/bench/world/bench.json"
+BENCH = Path(__file__).parents[1] / "book/results/bench/world/runs"
 
 
 def settings(method: dict[str, Any]) -> list[str]:
@@ -34,26 +35,27 @@ def settings(method: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Make, audit, keep, one method after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--bench", type=Path, default=BENCH, metavar="FILE.json")
+    parser.add_argument("--bench", type=Path, default=BENCH, metavar="DIR", help="its records")
     parser.add_argument("--methods", metavar="A,B,…", help="some of them (default: all)")
     parser.add_argument("--forget", required=True, metavar="DOMAIN")
     parser.add_argument("--reference", metavar="CLIP", help="one that never saw the domain")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, required=True, metavar="DIR")
     arguments = parser.parse_args()
-    bench = read_json(arguments.bench)
-    methods = {row["method"]["name"]: row["method"] for row in bench["rows"]}
-    for name in arguments.methods.split(",") if arguments.methods else methods:
+    records = map(read_record, sorted(arguments.bench.glob("*.json")))
+    configs = {record["config"]["method"]["name"]: record["config"] for record in records}
+    for name in arguments.methods.split(",") if arguments.methods else configs:
+        config = configs[name]
         kept = arguments.save / f"{arguments.forget}-{name}" / "audit.json"
         if kept.exists():
             continue
         with tempfile.TemporaryDirectory() as folder:
-            clip = ":".join(filter(None, (bench["clip"]["name"], bench["clip"]["pretrained"])))
+            clip = ":".join(filter(None, (config["clip"]["name"], config["clip"]["pretrained"])))
             about = ["--clip", clip]
             for key in ("data", "shots", "limit"):
-                about += [] if bench[key] is None else [f"--{key}", str(bench[key])]
+                about += [] if config[key] is None else [f"--{key}", str(config[key])]
             words = ["--method", name, "--forget", arguments.forget, "--seed", str(arguments.seed)]
-            _do("run", *about, *words, *settings(methods[name]), "--save", folder)
+            _do("run", *about, *words, *settings(config["method"]), "--save", folder)
             against = ["--reference", arguments.reference] if arguments.reference else []
             _do("audit", folder, *against)
             write_json(kept, read_json(Path(folder) / "audit.json"))

@@ -109,7 +109,8 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.show import bench_figure, figures  # late: drawing takes seconds to import
 
     title = f"{said(targets)} ({arguments.data}), {seeds_said}, test pictures"
-    figures.save(bench_figure.bench_figure(found.rows, title), folder / "bench.png")
+    figure = bench_figure.bench_figure(found.rows, found.trials, title)
+    figures.save(figure, folder / "bench.png")
     if arguments.json:
         write_json(arguments.json, values)
     print(f"{arguments.clip}, {arguments.data}, test pictures, {seeds_said},")

@@ -124,7 +124,7 @@ def do(arguments: argparse.Namespace) -> None:
         )
         print(_forecast(arguments, work, names, measured))
         return
-    _run(arguments, work, methods)
+    _run(arguments, work)
 
 
 def _grid(arguments: argparse.Namespace, methods: list[str], data: str) -> Grid:
@@ -190,7 +190,7 @@ def _forecast(
     return "\n".join(text)
 
 
-def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) -> None:
+def _run(arguments: argparse.Namespace, work: list[Spec]) -> None:
     from adu_core.machine.files import write_json, write_text
     from adu_core.runs import run_spec, sweep
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
@@ -219,11 +219,11 @@ def _run(arguments: argparse.Namespace, work: list[Spec], methods: list[str]) ->
     if done:
         protocol = KNOWN[arguments.protocol]
         found = rows(protocol, done, text_prompts=arguments.text_prompts)
-        found.sort(key=lambda row: (row["forgotten"], methods.index(row["method"])))
         data = work[0].data
         text = markdown(arguments.protocol, found, work, clip=arguments.clip, data=data)
         write_text(folder / "table.md", text)
-        write_json(folder / "table.json", {"protocol": arguments.protocol, "rows": found})
+        values = {"protocol": arguments.protocol, "rows": found.to_dict("records")}
+        write_json(folder / "table.json", values)
         print(progress(found))
         print(f"saved in {folder}: runs, table.json, table.md")
     if failed:

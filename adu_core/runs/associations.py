@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import bootstrap, spearmanr
 
+NAN = float("nan")
 #: Resamplings of an interval.
 RESAMPLED = 2000
 
 
 def associations(
     table: pd.DataFrame,
-    measures: Iterable[str] = ("mmd2.after", "silhouette_domain.after"),
-    results: Iterable[str] = ("for", "selectivity"),
+    measures: Sequence[str] = ("mmd2.after", "silhouette_domain.after"),
+    results: Sequence[str] = ("for", "selectivity"),
     seed: int = 0,
 ) -> pd.DataFrame:
     """Spearman's ρ of each result with each measure over runs, inside of each forgotten domain.
@@ -28,41 +30,34 @@ def associations(
 
     An association is no cause: compare it with what interventions on the same measure do.
     """
+    unknown = [name for name in (*results, *measures) if name not in table]
+    if unknown:
+        columns = ", ".join(map(str, table.columns))
+        raise ValueError(f"no column {unknown[0]!r}: there are {columns}")
     rows = []
-    for result in results:
-        for measure in measures:
-            unknown = [name for name in (result, measure) if name not in table]
-            if unknown:
-                raise ValueError(
-                    f"no column {unknown[0]!r}: there are {', '.join(map(str, table.columns))}"
-                )
-            both = table[["forget", result, measure]].dropna()
-            inside = both[[result, measure]] - both.groupby("forget")[[result, measure]].transform(
-                "mean"
+    for result, measure in product(results, measures):
+        both = table[["forget", result, measure]].dropna().set_index("forget").astype(float)
+        inside = (both - both.groupby(level=0).transform("mean")).to_numpy().T
+        rho, low, high = _rho(*inside), NAN, NAN
+        if rho == rho:
+            again = bootstrap(
+                inside,
+                _rho,
+                paired=True,
+                vectorized=False,
+                n_resamples=RESAMPLED,
+                batch=1,
+                method="percentile",
+                rng=np.random.default_rng(seed),
             )
-            values = inside.to_numpy(dtype=float)
-            generator = np.random.default_rng(seed)
-            again = [
-                _rho(values[generator.integers(0, len(values), len(values))])
-                for _ in range(RESAMPLED if len(values) >= 3 else 0)
-            ]
-            known = [rho for rho in again if rho == rho]
-            low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
-            rows.append(
-                {
-                    "result": result,
-                    "measure": measure,
-                    "rho": _rho(values),
-                    "low": float(low),
-                    "high": float(high),
-                    "runs": len(values),
-                }
-            )
+            low, high = map(float, again.confidence_interval)
+        row = {"result": result, "measure": measure, "rho": rho, "low": low, "high": high}
+        rows.append(row | {"runs": len(both)})
     return pd.DataFrame(rows)
 
 
-def _rho(values: np.ndarray) -> float:
-    """Spearman's ρ of two columns (N, 2); NaN where it is none."""
-    if len(values) < 3 or (values.std(axis=0) == 0).any():
-        return float("nan")
-    return float(spearmanr(values[:, 0], values[:, 1]).statistic)
+def _rho(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's ρ of two columns (N,); NaN where it is none."""
+    if len(x) < 3 or not x.std() or not y.std():
+        return NAN
+    return float(spearmanr(x, y).statistic)

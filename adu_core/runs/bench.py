@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from adu_core.runs.alike import refuse_unlike
-from adu_core.runs.choice import Row, choose
+from adu_core.runs.choice import choose
 from adu_core.runs.doubt import doubt_of
-from adu_core.runs.fronts import confidence_interval
-from adu_core.runs.record import Record, read_record
+from adu_core.runs.grid import specs
+from adu_core.runs.record import read_record
+from adu_core.runs.records import summary, to_table
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 from adu_core.runs.tune import Trial, best, best_at, read_trials, trial_specs
@@ -21,18 +21,34 @@ from adu_core.task import Method, Target
 
 #: What a method may cost in Mem at most, where For is compared at like Mem: a share of zero-shot's.
 KEEP = 0.95
+#: The column of For at like Mem.
+FOR_AT_KEEP = f"for_at_mem_{100 * KEEP:.0f}"
+_ALSO = (
+    "mem_before", "h_validation", "mem_validation", "h_held_out", "fit_seconds", "learned_numbers",
+    "peak_memory_mb",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A finished bench: its rows, best first, what was left out and why, and the pick, if any.
+    """A finished bench.
 
-    doubt: a warning if the CLIP does not know the pictures, or ""
+    rows:     a row for each method, by its name, the best first: the means that ``summary`` takes
+              over targets and seeds, and for_at_mem_95, the For of the settings that, on
+              validation, forget most among those with a Mem of at least ``KEEP`` of zero-shot's;
+              NaN if none of the trials had
+    methods:  by name, with the settings that they ran with
+    trials:   of each method, Mem and For of all its trials on validation pictures
+    left_out: methods without a row, and why
+    pick:     the name of the method to take, or None; ``reason`` says why
+    doubt:    a warning if the CLIP does not know the pictures, or ""
     """
 
-    rows: list[Row]
+    rows: pd.DataFrame
+    methods: dict[str, Method]
+    trials: dict[str, list[tuple[float, float]]]
     left_out: dict[str, str]
-    pick: Row | None
+    pick: str | None
     reason: str
     doubt: str = ""
 
@@ -73,23 +89,16 @@ def bench(
         else:
             able.append(method)
     tuned = _tune(template, able, targets, folder / "trials", trials, processes, device, progress)
-    chosen, careful = _choose(able, tuned, left_out)
+    chosen, keeping = _choose(able, tuned, left_out)
 
     measured = replace(template, on="test", measure=("held-out", "validation"))
-    wanted = {
-        (method.name, way): [
-            replace(measured, method=made, forget=target, seed=seed)
-            for target in targets
-            for seed in seeds
-        ]
-        for way, by_name in (("best", chosen), ("careful", careful))
-        for method in able
-        if (made := by_name.get(method.name)) is not None
-    }
-    work = list(dict.fromkeys(spec for specs in wanted.values() for spec in specs))
+    asked = [
+        specs(measured, methods=list(made.values()), forget=targets, seeds=seeds)
+        for made in (chosen, keeping)
+    ]
     failed: dict[Spec, str] = {}
     sweep(
-        work,
+        list(dict.fromkeys(spec for some in asked for spec in some)),
         folder / "runs",
         processes=processes,
         device=device,
@@ -98,23 +107,22 @@ def bench(
         failed=failed,
     )
     left_out |= {spec.method.name: error for spec, error in failed.items()}
-    rows = [
-        _row(
-            chosen[method.name],
-            _records(wanted[method.name, "best"], folder / "runs"),
-            _records(wanted.get((method.name, "careful"), []), folder / "runs"),
-            tuned.get(method.name, []),
-        )
-        for method in able
-        if method.name not in left_out
-    ]
-    if not rows:
+    ran = {name: made for name, made in chosen.items() if name not in left_out}
+    if not ran:
         raise ValueError(f"no method is left: {'; '.join(left_out.values())}")
-    rows.sort(key=lambda row: -row.h if row.h == row.h else math.inf)
-    pick, reason = choose(rows)
-    records = (record for specs in wanted.values() for record in _records(specs, folder / "runs"))
-    doubts = filter(None, map(doubt_of, records))
-    return Bench(rows, left_out, pick, reason, next(doubts, ""))
+    done, kept = ([spec for spec in some if spec.method.name not in left_out] for some in asked)
+    rows, doubt = _rows(done, folder / "runs")
+    if trials:
+        at_keep = _rows(kept, folder / "runs")[0]["for"] if kept else pd.Series(dtype=float)
+    else:  # nothing was tried but the defaults: do they keep enough?
+        at_keep = rows["for"].where(rows["mem_validation"] >= KEEP * rows["mem_before"])
+    rows[FOR_AT_KEEP] = at_keep.reindex(rows.index)
+    pick, reason = choose(rows, ran)
+    points = {
+        name: [(trial.metrics["mem"], trial.metrics["for"]) for trial in tuned.get(name, [])]
+        for name in ran
+    }
+    return Bench(rows, ran, points, left_out, pick, reason, doubt)
 
 
 def _tune(
@@ -153,7 +161,7 @@ def _choose(
 ) -> tuple[dict[str, Method], dict[str, Method]]:
     """Of each method the settings with the best H, and with the best For at a high Mem."""
     chosen: dict[str, Method] = {}
-    careful: dict[str, Method] = {}
+    keeping: dict[str, Method] = {}
     for method in methods:
         if method.name not in tuned:
             chosen[method.name] = method
@@ -163,60 +171,14 @@ def _choose(
             chosen[method.name] = best(tuned[method.name]).method
             high = best_at(tuned[method.name], KEEP)
             if high is not None:
-                careful[method.name] = high.method
-    return chosen, careful
+                keeping[method.name] = high.method
+    return chosen, keeping
 
 
-def _records(specs: Sequence[Spec], folder: Path) -> list[Record]:
-    paths = [folder / f"{spec.name}.json" for spec in specs]
-    return [read_record(path) for path in paths if path.exists()]
-
-
-def _row(
-    method: Method, records: Sequence[Record], careful: Sequence[Record], trials: Sequence[Trial]
-) -> Row:
-    """The means of one method; those over targets first, so that the interval is over seeds."""
-    table = pd.DataFrame(
-        [
-            {
-                "seed": record["config"]["seed"],
-                **record["after"]["metrics"],
-                "validation_h": record.get("validation", {}).get("h"),
-                "validation_mem": record.get("validation", {}).get("mem"),
-                "keep": KEEP * record["before"]["metrics"]["mem"],
-                "h_held_out": record["held_out"]["after"]["metrics"]["h"]
-                if "held_out" in record
-                else None,
-                "fit_seconds": record["found"].get("fit_seconds"),
-                "learned_numbers": record["found"].get("learned_numbers"),
-                "memory_mb": record["provenance"].get("peak_memory_mb"),
-            }
-            for record in records
-        ]
-    ).astype(float)
-    means = table.mean()
-    seeds = table.groupby("seed")[["h", "validation_h"]].mean()
-    _, interval = confidence_interval(seeds["h"].tolist())
-    _, validation_interval = confidence_interval(seeds["validation_h"].tolist())
-    if careful:
-        at_keep = sum(record["after"]["metrics"]["for"] for record in careful) / len(careful)
-    elif not trials and means["validation_mem"] >= means["keep"]:
-        at_keep = means["for"]  # nothing was tried but the defaults, and they keep enough
-    else:
-        at_keep = float("nan")
-    return Row(
-        method,
-        means["mem"],
-        means["for"],
-        means["h"],
-        interval,
-        means["selectivity"],
-        means["validation_h"],
-        at_keep,
-        means["h_held_out"],
-        means["fit_seconds"],
-        int(means["learned_numbers"]),
-        means["memory_mb"],
-        tuple((trial.metrics["mem"], trial.metrics["for"]) for trial in trials),
-        validation_interval,
-    )
+def _rows(work: Iterable[Spec], folder: Path) -> tuple[pd.DataFrame, str]:
+    """The means of each method, the best first; and a doubt of the CLIP, or ""."""
+    records = [read_record(folder / f"{spec.name}.json") for spec in work]
+    rows = summary(to_table(records), also=_ALSO).set_index("method")
+    rows["learned_numbers"] = rows["learned_numbers"].astype(int)
+    doubts = filter(None, map(doubt_of, records))
+    return rows.sort_values("h", ascending=False, kind="stable"), next(doubts, "")

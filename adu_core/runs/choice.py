@@ -1,99 +1,73 @@
-"""Which method a bench would take: a row of its table, and what may be said of the best."""
+"""Which method a bench would take, and what may be said of the best."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
 
 from adu_core.runs.fronts import with_interval
 from adu_core.task import Method
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method on the bench: means over targets and seeds, percentages unless said otherwise.
-
-    interval:     half-width of H's 95 % interval over seeds; NaN for one seed, 0 where nothing is
-                  random
-    validation_h: H on validation pictures, which the choice goes by, and ``validation_interval``
-    for_at_keep:  For of the settings that, on validation, forget most among those with a Mem of
-                  at least ``KEEP`` of zero-shot's; NaN if none of the trials had
-    h_held_out:   H on classes that unlearning never met; NaN where there are none
-    fit_seconds:  of learning alone; ``memory_mb`` the peak of the whole run
-    front:        (Mem, For) of all trials on validation pictures
-    """
-
-    method: Method
-    mem: float
-    for_: float
-    h: float
-    interval: float
-    selectivity: float
-    validation_h: float
-    for_at_keep: float
-    h_held_out: float
-    fit_seconds: float
-    learned_numbers: int
-    memory_mb: float
-    front: tuple[tuple[float, float], ...]
-    validation_interval: float = float("nan")
-
-
-def choose(rows: Sequence[Row]) -> tuple[Row | None, str]:
+def choose(rows: pd.DataFrame, methods: Mapping[str, Method]) -> tuple[str | None, str]:
     """Which method to take by H on validation pictures, and why, in one sentence.
+
+    rows: means of each method by its name, as ``Bench`` has them
 
     Methods whose 95 % intervals over seeds meet that of the best cannot be told apart: of them it
     is the one that learns the fewest numbers, which is zero-shot if that is one of them. With one
     seed there is no interval, and none is taken.
     """
-    order = sorted(rows, key=lambda row: -row.validation_h if math.isfinite(row.h) else math.inf)
-    first = order[0]
+    finite = rows["h_validation"].where(np.isfinite(rows["h"]))
+    order = rows.loc[finite.sort_values(ascending=False, kind="stable").index]
+    h, half = order["h_validation"], order["h_validation ±"]
+    first = order.index[0]
     if len(order) == 1:
-        return first, f"There is nothing to compare {first.method.name} with{_costs(first)}."
-    if any(math.isnan(row.validation_interval) for row in order):
+        return first, f"There is nothing to compare {first} with{_costs(order, methods[first])}."
+    if half.isna().any():
         return None, (
             "With one seed no two methods can be told apart, and none is taken: highest on "
             f"validation pictures is the H of {_listed(order)}; --seeds 3 says more."
         )
-    least = first.validation_h - first.validation_interval
-    alike = [row for row in order if row.validation_h + row.validation_interval >= least]
-    pick = min(alike, key=lambda row: (row.learned_numbers, row.fit_seconds))
+    alike = order[h + half >= h.iloc[0] - half.iloc[0]]
+    pick = alike.sort_values(["learned_numbers", "fit_seconds"], kind="stable").index[0]
     if len(alike) == 1:
         why = (
-            f"{pick.method.name}, whose H on validation pictures is {_spread(pick)}, "
-            f"{pick.validation_h - order[1].validation_h:.1f} above that of "
-            f"{order[1].method.name}, the next"
+            f"{pick}, whose H on validation pictures is {_spread(order, pick)}, "
+            f"{h.iloc[0] - h.iloc[1]:.1f} above that of {order.index[1]}, the next"
         )
-    elif pick.method.name == "zero-shot":
+    elif pick == "zero-shot":
         return pick, (
             "For these pictures: none over zero-shot, from which the best cannot be told apart by "
             f"H on validation pictures: {_listed(alike)}; more seeds say more."
         )
     else:
         why = (
-            f"{pick.method.name}, which learns the fewest numbers ({pick.learned_numbers}) of "
+            f"{pick}, which learns the fewest numbers ({alike.loc[pick, 'learned_numbers']}) of "
             f"those that cannot be told apart by H on validation pictures: {_listed(alike)}; more "
             "seeds say more"
         )
-    return pick, f"For these pictures: {why}{_costs(pick)}."
+    return pick, f"For these pictures: {why}{_costs(order, methods[pick])}."
 
 
-def _listed(rows: Sequence[Row]) -> str:
+def _listed(rows: pd.DataFrame) -> str:
     """Names and H on validation pictures, of four at the most."""
-    said = [f"{row.method.name} {_spread(row)}" for row in rows[:4]]
+    parts = [f"{name} {_spread(rows, name)}" for name in rows.index[:4]]
     more = f" and {len(rows) - 4} more" * (len(rows) > 4)
-    return f"{', '.join(said)}{more}"
+    return f"{', '.join(parts)}{more}"
 
 
-def _spread(row: Row) -> str:
-    return with_interval(row.validation_h, row.validation_interval)
+def _spread(rows: pd.DataFrame, name: str, column: str = "h_validation") -> str:
+    return with_interval(rows.loc[name, column], rows.loc[name, f"{column} ±"])
 
 
-def _costs(row: Row) -> str:
+def _costs(rows: pd.DataFrame, method: Method) -> str:
     """What it does on test pictures, changes and takes."""
+    row = rows.loc[method.name]
     return (
-        f" (on test pictures {with_interval(row.h, row.interval)}: Mem {row.mem:.1f}, For "
-        f"{row.for_:.1f}); it changes {row.method.changes}, takes {row.fit_seconds:.1f} s to fit, "
-        f"and is undone so: {row.method.undo}"
+        f" (on test pictures {_spread(rows, method.name, 'h')}: Mem {row['mem']:.1f}, For "
+        f"{row['for']:.1f}); it changes {method.changes}, takes {row['fit_seconds']:.1f} s to fit, "
+        f"and is undone so: {method.undo}"
     )

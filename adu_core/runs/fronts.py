@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -34,33 +34,35 @@ def with_interval(mean: float, half: float, digits: int = 1) -> str:
     return f"{said} ± {shown}" if (shown := half_width(half, digits)) != "–" else said
 
 
-def hypervolume(points: Sequence[tuple[float, float]]) -> float:
+def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (Mem, For) points that no other one beats in both, by rising Mem; without NaN."""
+    front: list[tuple[float, float]] = []
+    for point in sorted((p for p in points if p[0] == p[0] and p[1] == p[1]), reverse=True):
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    return front[::-1]
+
+
+def hypervolume(points: Iterable[tuple[float, float]]) -> float:
     """Area under the front of (Mem, For) points in percent, as a share of the whole, 0 to 100.
 
     The part of the square from (0, 0) to (100, 100) that some point dominates.
     """
     area, best = 0.0, 0.0
-    for mem, error in sorted(points, reverse=True):
-        if error > best:
-            area += mem * (error - best)
-            best = error
+    for mem, error in reversed(pareto(points)):
+        area += mem * (error - best)
+        best = error
     return area / 100
 
 
-def for_at_mem(points: Sequence[tuple[float, float]], mem: float) -> float:
+def for_at_mem(points: Iterable[tuple[float, float]], mem: float) -> float:
     """The For that a front of (Mem, For) points reaches at a given Mem, all in percent.
 
     Linear between the points that no other dominates; that of the highest Mem counts for every
     Mem beyond it as 0, that of the lowest for every Mem below it.
     """
-    front: list[tuple[float, float]] = []
-    for point in sorted(points, reverse=True):
-        if not front or point[1] > front[-1][1]:
-            front.append(point)
-    if mem > front[0][0]:
-        return 0.0
-    mems, errors = zip(*reversed(front), strict=True)
-    return float(np.interp(mem, mems, errors))
+    mems, errors = zip(*pareto(points), strict=True)
+    return float(np.interp(mem, mems, errors, right=0.0))
 
 
 def perfect_gate_h(mem: float, classes: int) -> float:

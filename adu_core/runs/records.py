@@ -46,11 +46,15 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     if isinstance(paths, str | Path):
         root = Path(paths)
         paths = _within(root) if root.is_dir() else [root]
-    read = [read_record(path) for path in paths]
-    if not read:
+    return to_table([read_record(path) for path in paths])
+
+
+def to_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The same of records that were read."""
+    if not records:
         raise ValueError("there is no record to read: run `adu sweep` or `adu run --json` first")
-    table = pd.DataFrame(map(_row, read))
-    settings = (name for record in read for name in record["config"]["method"]["settings"])
+    table = pd.DataFrame(map(_row, records))
+    settings = (name for record in records for name in record["config"]["method"]["settings"])
     table.attrs["settings"] = list(dict.fromkeys(settings))
     return table
 
@@ -90,8 +94,10 @@ def _row(record: Record) -> dict[str, Any]:
         "seconds": spent["seconds"],
         "peak_memory_mb": spent.get("peak_memory_mb"),
     }
-    if config["forget"]["domains"] and not config["forget"]["classes"]:
-        row["of_perfect"] = _of_perfect(row, len(found["classes"]))
+    classes = len(found["classes"])
+    if classes and config["forget"]["domains"] and not config["forget"]["classes"]:
+        perfect = perfect_gate_h(row["mem_before"], classes)
+        row["of_perfect"] = 100 * row["h"] / perfect if perfect else NAN
     if "held_out" in record:
         met = record["held_out"]["after"]["metrics"]
         row |= {f"{key}_held_out": value for key, value in met.items()}
@@ -99,23 +105,9 @@ def _row(record: Record) -> dict[str, Any]:
         row[f"{key}_validation"] = value
     for when in ("before", "after"):
         for name, measured in record[when].get("entanglement", {}).items():
-            values: Any = measured.values() if isinstance(measured, dict) else [measured]
-            row[f"{name}.{when}"] = _mean([NAN if v is None else v for v in values])
+            values = [*measured.values()] if isinstance(measured, dict) else [measured]
+            row[f"{name}.{when}"] = sum(values) / len(values) if values else NAN
     return {key: NAN if value is None else value for key, value in row.items()}
-
-
-def _of_perfect(row: dict[str, Any], classes: int) -> float:
-    """H in percent of a perfect gate's; NaN if one of the two is not to be had."""
-    if not classes or row["h"] is None or row["mem_before"] is None:
-        return NAN
-    perfect = perfect_gate_h(row["mem_before"], classes)
-    return 100 * float(row["h"]) / perfect if perfect else NAN
-
-
-def _mean(values: Iterable[float]) -> float:
-    """The mean; NaN if one of the values is, or if there is none."""
-    found = list(values)
-    return sum(found) / len(found) if found else NAN
 
 
 def summary(
@@ -125,12 +117,14 @@ def summary(
 
     The interval is over seeds: the domains of one seed are averaged first, since they are the
     same four in every seed. One row for each value of ``by``; "±" columns are half-widths. A
-    value that is not finite makes its mean NaN. ``also`` names further columns of numbers. Raises
-    ``ValueError`` if runs on unlike pictures or CLIPs would be pooled.
+    value that is not finite makes its mean NaN. ``also`` names further columns of numbers, which
+    are NaN if no record has them. Raises ``ValueError`` if runs on unlike pictures or CLIPs would
+    be pooled.
     """
     keys = [by] if isinstance(by, str) else by
     _check_alike(table, keys)
     results = (*RESULTS, *also)
+    table = table.assign(**dict.fromkeys(set(also) - set(table), NAN))
     per_seed = _means(table, [*keys, "seed"], results)
     rows = []
     for values, group in per_seed.groupby(keys, sort=False, dropna=False):
@@ -144,8 +138,7 @@ def summary(
 def _means(table: pd.DataFrame, keys: list[str], columns: Iterable[str]) -> pd.DataFrame:
     """The means of ``columns`` for each combination of ``keys``; NaN is a key like any other."""
     grouped = table.groupby(keys, sort=False, dropna=False)[list(columns)]
-    means: pd.DataFrame = grouped.agg(_mean).reset_index()
-    return means
+    return grouped.agg(lambda values: values.mean(skipna=False)).reset_index()
 
 
 #: What runs must have in common to be pooled or compared, unless a report is by it.
@@ -240,17 +233,17 @@ def print_report(found: pd.DataFrame, by: list[str], also: Sequence[str] = ()) -
     for name in also:
         if means[name].abs().max() <= 1:  # a silhouette, an MMD²: no percentage
             formats |= {name: "{:.3f}".format, f"{name} ±": partial(half_width, digits=3)}
-    print(_text(means, formats))
+    print(as_text(means, formats))
     if (means["h ±"].abs() < 1e-9).any():
         print("±  –: nothing random, the same in every seed")
     for values, names in _pooled_settings(found, by):
         print(f"{', '.join(map(str, values))}: a mean over runs that differ in {', '.join(names)}")
     if by == ["method"] and "baseline" in set(found["method"]) and found["method"].nunique() > 1:
         print("\nH above the baseline's, paired by seed and domain:")
-        print(_text(differences(found), {"±": half_width}))
+        print(as_text(differences(found), {"±": half_width}))
 
 
-def _text(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]]) -> str:
+def as_text(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]]) -> str:
     """A table for a terminal; – for what there is not."""
     return str(table.to_string(index=False, float_format="%.1f", formatters=formats, na_rep="–"))
 

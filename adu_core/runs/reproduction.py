@@ -8,51 +8,37 @@ from typing import Any
 import pandas as pd
 
 from adu_core.measure import harmonic_mean
-from adu_core.runs.fronts import confidence_interval
 from adu_core.runs.protocol import Protocol, choices
-from adu_core.runs.records import read_table
+from adu_core.runs.records import read_table, summary
 from adu_core.runs.spec import Spec
 
+KEYS = ["forgotten", "method"]
 
-def rows(
-    protocol: Protocol, paths: Sequence[Any], *, text_prompts: int = 0
-) -> list[dict[str, Any]]:
+
+def rows(protocol: Protocol, paths: Sequence[Any], *, text_prompts: int = 0) -> pd.DataFrame:
     """A row for each number of forgotten domains and method, of the records at ``paths``.
 
-    mem, for, h: means over combinations of domains, then over seeds; "±" is the half-width of a
-                 95 % interval over seeds
+    The columns of ``summary``, means over combinations of domains and then over seeds, and
+
     h_of_means:  the harmonic mean of the row's Mem and For, which is another number
-    paper:       the H that the paper reports, None where it has none. It is said for ADU without
-                 text prompts, so it is None with them
+    paper:       the H that the paper reports, NaN where it has none. It is said for ADU without
+                 text prompts, so it is NaN with them
+    runs:        how many there are
     """
     table = read_table(paths)
-    table["count"] = table["forget"].str.count(r"\+") + 1
-    found = []
-    for (count, name), group in table.groupby(["count", "method"], sort=False):
-        seeds = group.groupby("seed")[["mem", "for", "h"]].mean()
-        _, interval = confidence_interval(seeds["h"].tolist())
-        means = seeds.mean()
-        reported = protocol.paper.get(count, {}).get(name)
-        found.append(
-            {
-                "forgotten": int(count),
-                "method": name,
-                "mem": float(means["mem"]),
-                "for": float(means["for"]),
-                "h": float(means["h"]),
-                "h_interval": interval,
-                "h_of_means": harmonic_mean(float(means["mem"]), float(means["for"])),
-                "paper": None if text_prompts else reported,
-                "runs": len(group),
-                "seeds": len(seeds),
-            }
-        )
-    return found
+    found = summary(table, KEYS).sort_values("forgotten", kind="stable", ignore_index=True)
+    means = zip(found["mem"], found["for"], strict=True)
+    reported = [
+        None if text_prompts else protocol.paper.get(count, {}).get(name)
+        for count, name in zip(*(found[key] for key in KEYS), strict=True)
+    ]
+    return found.assign(
+        h_of_means=[harmonic_mean(mem, error) for mem, error in means],
+        paper=pd.Series(reported, dtype=float),
+    ).join(table.value_counts(KEYS).rename("runs"), on=KEYS)
 
 
-def markdown(
-    title: str, found: Sequence[dict[str, Any]], work: Sequence[Spec], *, clip: str, data: str
-) -> str:
+def markdown(title: str, found: pd.DataFrame, work: Sequence[Spec], *, clip: str, data: str) -> str:
     """The table, what was chosen where the paper's text at hand is silent, and what is what."""
     lines = [
         f"# {title}",
@@ -63,9 +49,9 @@ def markdown(
         "| runs | seeds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in found:
-        paper = "–" if row["paper"] is None else f"{row['paper']:.2f}"
-        spread = f" ± {row['h_interval']:.2f}" if row["h_interval"] == row["h_interval"] else ""
+    for row in found.to_dict("records"):
+        paper = "–" if row["paper"] != row["paper"] else f"{row['paper']:.2f}"
+        spread = f" ± {row['h ±']:.2f}" if row["h ±"] == row["h ±"] else ""
         lines.append(
             f"| {row['forgotten']} | {row['method']} | {row['mem']:.2f} | {row['for']:.2f} "
             f"| {row['h']:.2f}{spread} | {row['h_of_means']:.2f} | {paper} | {row['runs']} "
@@ -79,12 +65,12 @@ def markdown(
         "Settings that the paper's text at hand does not say, and what they were here:",
         "",
     ]
-    for name, own in choices([row["method"] for row in found], work).items():
+    for name, own in choices(found["method"].tolist(), work).items():
         lines.append(f"- `{name}`: " + ", ".join(f"{key} = {value}" for key, value in own.items()))
     return "\n".join(lines) + "\n"
 
 
-def progress(found: Sequence[dict[str, Any]]) -> str:
+def progress(found: pd.DataFrame) -> str:
     """The table as text for a terminal."""
-    frame = pd.DataFrame(found)
-    return str(frame.to_string(index=False, float_format="%.2f", na_rep="–"))
+    shown = [*KEYS, "mem", "for", "h", "h ±", "h_of_means", "paper", "runs", "seeds"]
+    return str(found[shown].to_string(index=False, float_format="%.2f", na_rep="–"))

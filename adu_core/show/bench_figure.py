@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Protocol
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
+
+from adu_core.runs.fronts import pareto
 
 MARKERS = "osD^vPX*<>hpd8H"
 #: Where a name may stand from its point: so far, in points, in these directions.
@@ -22,48 +24,20 @@ AROUND = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1.4),
 _BARE = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
-class Named(Protocol):
-    """What the figure needs of a method."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-
-class Point(Protocol):
-    """What the figure needs of a row of the bench."""
-
-    @property
-    def method(self) -> Named:
-        """The method."""
-        ...
-
-    @property
-    def mem(self) -> float:
-        """Accuracy on what is memorized, %."""
-        ...
-
-    @property
-    def for_(self) -> float:
-        """Error on what is forgotten, %."""
-        ...
-
-    @property
-    def front(self) -> tuple[tuple[float, float], ...]:
-        """(Mem, For) of the trials."""
-        ...
-
-
-def bench_figure(rows: Sequence[Point], title: str) -> Figure:
+def bench_figure(
+    rows: pd.DataFrame, trials: Mapping[str, Sequence[tuple[float, float]]], title: str
+) -> Figure:
     """Each method a point, its trials on validation pictures a thin front behind it.
+
+    rows:   mem and for of each method, by its name
+    trials: Mem and For of those that there were, by the method's name
 
     The axes show where the points are, so that near ones stay apart; names stand beside them.
     """
     colours = sns.color_palette("husl", len(rows))
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 10}):
         figure, ax = plt.subplots(figsize=(8.6, 6.4), layout="constrained")
-        xlim, ylim = _around([row.mem for row in rows]), _around([row.for_ for row in rows])
+        xlim, ylim = _around(rows["mem"]), _around(rows["for"])
         ax.set(
             xlim=xlim,
             ylim=ylim,
@@ -76,37 +50,41 @@ def bench_figure(rows: Sequence[Point], title: str) -> Figure:
         ax.plot([], [], color="#999999", linewidth=1, label="trials on validation pictures")
         _levels(ax)
         ax.legend(loc="lower left", frameon=False, fontsize=9)
-        for row, colour, marker in zip(rows, colours, MARKERS * 2, strict=False):
-            front = pareto(row.front)
+        points = dict(zip(rows.index, zip(rows["mem"], rows["for"], strict=True), strict=True))
+        for (name, point), colour, marker in zip(
+            points.items(), colours, MARKERS * 2, strict=False
+        ):
+            front = pareto(trials.get(name, ()))
             if len(front) > 1:
-                mem, error = zip(*front, strict=True)
-                ax.plot(mem, error, color=colour, linewidth=1, alpha=0.35, zorder=1.5)
+                ax.plot(
+                    *zip(*front, strict=True), color=colour, linewidth=1, alpha=0.35, zorder=1.5
+                )
             ax.scatter(
-                row.mem, row.for_, s=26, color=[colour], marker=marker, edgecolors="white",
+                point[0], point[1], s=26, color=[colour], marker=marker, edgecolors="white",
                 linewidths=0.4, zorder=3,
             )  # fmt: skip
-        _name(figure, ax, rows)
+        _name(figure, ax, points)
         sns.despine(ax=ax)
     return figure
 
 
-def _around(values: Sequence[float]) -> tuple[float, float]:
+def _around(values: pd.Series) -> tuple[float, float]:
     """Limits of an axis that shows all values, with some room; percentages."""
     low, high = min(values), max(values)
     room = max(2.0, 0.08 * (high - low))
     return max(-2.0, low - room), min(102.0, high + room)
 
 
-def _name(figure: Figure, ax: Axes, rows: Sequence[Point]) -> None:
+def _name(figure: Figure, ax: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """Each method's name, as near to its point as no other name and no point is in its way."""
     figure.draw_without_rendering()  # now it is known where things are
     inside, unit = ax.get_window_extent(), figure.dpi / 72
-    dots = [ax.transData.transform((row.mem, row.for_)) for row in rows]
+    dots = [ax.transData.transform(point) for point in points.values()]
     taken = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in dots]
     if legend := ax.get_legend():
         taken.append(legend.get_window_extent())
-    for row, dot in zip(rows, dots, strict=True):
-        probe = ax.text(0, 0, row.method.name, size=9)
+    for (name, point), dot in zip(points.items(), dots, strict=True):
+        probe = ax.text(0, 0, name, size=9)
         size = probe.get_window_extent()
         probe.remove()
         places = {}
@@ -121,7 +99,7 @@ def _name(figure: Figure, ax: Axes, rows: Sequence[Point]) -> None:
         far, across, up = min(places, key=lambda place: places[place][0])  # the nearest of equals
         taken.append(places[far, across, up][1])
         ax.annotate(
-            row.method.name, (row.mem, row.for_), (far * across, far * up), size=9, va="center",
+            name, point, (far * across, far * up), size=9, va="center",
             textcoords="offset points", color="#222222", ha=("center", "left", "right")[across],
             arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.6, "shrinkA": 0},
             path_effects=[withStroke(linewidth=2, foreground="white")],
@@ -148,12 +126,3 @@ def _levels(ax: Axes) -> None:
     for h, curve in curves.items():
         ax.plot(*zip(*curve, strict=True), color="#cccccc", linewidth=0.8, zorder=1)
         ax.text(*curve[-1], f"H {h}", color="#999999", size=8, ha="right", va="center", bbox=_BARE)
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other one beats in both, by rising Mem."""
-    front: list[tuple[float, float]] = []
-    for point in sorted((p for p in points if p[0] == p[0] and p[1] == p[1]), reverse=True):
-        if not front or point[1] > front[-1][1]:
-            front.append(point)
-    return front[::-1]

@@ -63,17 +63,23 @@ def number(value: float | None, half: float | None = None, digits: int = 1) -> s
     return said if half is None else f"{said} ± {half_width(half, digits)}"
 
 
+def bench_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """The means of a bench's records by method, the highest H first."""
+    rows = summary(read_table(folder / "runs"), also=["h_held_out"]).set_index("method")
+    return rows.sort_values("h", ascending=False).to_dict("index")
+
+
 def bench(folder: Path) -> dict[str, dict[str, str]]:
     """``bench.world.full.h`` and the like, of the bench's table."""
     return {
-        row["method"]["name"]: {
+        name: {
             "mem": number(row["mem"]),
             "for": number(row["for"]),
-            "h": number(row["h"], row["h_interval"]),
+            "h": number(row["h"], row["h ±"]),
             "selectivity": number(row["selectivity"]),
             "held_out": number(row["h_held_out"]),
         }
-        for row in read_json(folder / "bench.json")["rows"]
+        for name, row in bench_rows(folder).items()
     }
 
 

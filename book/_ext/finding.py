@@ -9,33 +9,32 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from computed import bench_rows
 from diagram import write
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from adu_core.machine.files import read_json
 from adu_core.rivals.methods import method
 
 TRAINED, FREE = "#de8f05", "#0173b2"
 
 
-def draw(world: list[dict[str, Any]], pacs: list[dict[str, Any]]) -> plt.Figure:
-    """H of each method with its interval: a bar on the drawn world, a dot on PACS."""
-    real = {row["method"]["name"]: row for row in pacs}
+def draw(world: dict[str, dict[str, Any]], pacs: dict[str, dict[str, Any]]) -> plt.Figure:
+    """H of each method with its interval: a bar on the drawn world, a dot on PACS.
+
+    world, pacs: the means of each method by its name, those of ``world`` by falling H
+    """
     figure, axes = plt.subplots(figsize=(7.6, 5.2), layout="constrained")
     figure.set_facecolor("white")
-    rows = sorted(world, key=lambda row: float(row["h"]))
-    for place, row in enumerate(rows):
-        name = row["method"]["name"]
+    names = list(world)[::-1]
+    for place, name in enumerate(names):
+        row, dot = world[name], pacs[name]
         colour = TRAINED if method(name).trained else FREE
         axes.barh(place, row["h"], color=colour, height=0.72, alpha=0.55)
-        axes.errorbar(row["h"], place, xerr=row["h_interval"], color=colour, linewidth=2)
-        dot = real[name]
-        axes.errorbar(
-            dot["h"], place, xerr=dot["h_interval"], fmt="o", color="#222222", markersize=5
-        )
-    axes.set(xlim=(0, 100), xlabel="H, %", ylim=(-0.6, len(rows) - 0.4))
-    axes.set_yticks(range(len(rows)), [row["method"]["name"] for row in rows])
+        axes.errorbar(row["h"], place, xerr=row["h ±"], color=colour, linewidth=2)
+        axes.errorbar(dot["h"], place, xerr=dot["h ±"], fmt="o", color="#222222", markersize=5)
+    axes.set(xlim=(0, 100), xlabel="H, %", ylim=(-0.6, len(names) - 0.4))
+    axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)
     for label, colour in (("nothing is trained", FREE), ("trained", TRAINED)):
         axes.barh(-9, 0, color=colour, alpha=0.55, label=label)
@@ -47,9 +46,7 @@ def draw(world: list[dict[str, Any]], pacs: list[dict[str, Any]]) -> plt.Figure:
 def write_all(app: Sphinx, config: Config) -> None:  # noqa: ARG001
     """The picture, from the records."""
     book = Path(app.srcdir) / "book"
-    rows = (
-        read_json(book / f"results/bench/{data}/bench.json")["rows"] for data in ("world", "pacs")
-    )
+    rows = (bench_rows(book / "results/bench" / data) for data in ("world", "pacs"))
     write(draw(*rows), book / "static/bench.svg")
 
 

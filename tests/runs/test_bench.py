@@ -1,39 +1,51 @@
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from PIL import Image
 
 from adu_core import world
 from adu_core.cli import main
-from adu_core.machine.files import read_json
 from adu_core.rivals.methods import METHODS, method
-from adu_core.runs.bench import Bench as Found
+from adu_core.runs.bench import FOR_AT_KEEP, Bench
 from adu_core.runs.bench_table import table
-from adu_core.runs.choice import Row, choose
+from adu_core.runs.choice import choose
+from adu_core.runs.fronts import pareto
+from adu_core.runs.records import NAN, read_table, summary
 from adu_core.runs.spec import Spec
 from adu_core.runs.tune import Trial, best, best_at, candidates, spread, trial_specs
-from adu_core.show.bench_figure import bench_figure, pareto
+from adu_core.show.bench_figure import bench_figure
 from adu_core.task import Method, Target
 
 
-def trial(made: Method, mem: float, error: float, h: float) -> Trial:
-    return Trial(made, {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}, 90.0)
+def trial(one: Method, mem: float, error: float, h: float) -> Trial:
+    return Trial(one, {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}, 90.0)
 
 
-def row(name: str, mem: float, error: float, validation_h: float) -> Row:
-    h = 2 * mem * error / (mem + error)
-    nan = float("nan")
-    return Row(
-        method(name), mem, error, h, nan, mem + error - 100, validation_h, nan, nan, 1.0, 7, nan,
-        ((mem, error), (mem - 5, error + 5), (mem - 6, error - 1)),
-    )  # fmt: skip
+def rows(*each: tuple[str, float, float, float], half: float = NAN) -> pd.DataFrame:
+    """Means of methods by name: Mem, For and H on validation pictures, with its interval."""
+    found = pd.DataFrame(each, columns=["method", "mem", "for", "h_validation"])
+    h = 2 * found["mem"] * found["for"] / (found["mem"] + found["for"])
+    some = {"h": h, "h ±": NAN, "selectivity": 1.0, "h_validation ±": half, "h_held_out": NAN}
+    more = {"fit_seconds": 1.0, "learned_numbers": 7, "peak_memory_mb": NAN, FOR_AT_KEEP: NAN}
+    return found.assign(**some, **more).set_index("method").astype({"mem": float, "for": float})
+
+
+def sure(*each: tuple[str, float, float, int]) -> pd.DataFrame:
+    """The same of H on validation pictures, its interval, and how many numbers are learned."""
+    found = rows(*((name, 80, 60, h) for name, h, _, _ in each))
+    found["h_validation ±"] = [half for _, _, half, _ in each]
+    return found.assign(learned_numbers=[count for *_, count in each])
+
+
+def made(found: pd.DataFrame) -> dict[str, Method]:
+    return {name: method(name) for name in found.index}
 
 
 @pytest.fixture(scope="module")
@@ -83,62 +95,56 @@ def test_the_best_trial_and_the_best_that_keeps_enough() -> None:
     assert best_at(trials, 0.99) is None
 
 
-def sure(name: str, validation_h: float, interval: float, numbers: int = 7) -> Row:
-    made = row(name, 80, 60, validation_h)
-    return replace(made, validation_interval=interval, learned_numbers=numbers)
-
-
 @pytest.mark.parametrize(
-    ("rows", "taken", "said"),
+    ("found", "taken", "why"),
     [
         # Apart from all others.
-        ([sure("gate", 70, 1), sure("full", 60, 1)], "gate", "10.0 above that of full, the next"),
+        (
+            sure(("baseline", 50, 1, 7), ("gate", 66.5, 2, 7), ("ddl", 1, 0, 7)),
+            "gate",
+            "gate, whose H on validation pictures is 66.5 ± 2.0, 16.5 above that of baseline",
+        ),
         # Not apart: the one that learns the fewest numbers.
         (
-            [sure("gate", 70, 1, 900), sure("door", 69.5, 2, 800), sure("full", 50, 1, 5)],
+            sure(("gate", 70, 1, 900), ("door", 69.5, 2, 800), ("full", 50, 1, 5)),
             "door",
             "the fewest numbers (800) of those that cannot be told apart by H on validation "
             "pictures: gate 70.0 ± 1.0, door 69.5 ± 2.0;",
         ),
         # The best leads the frozen CLIP by less than its interval.
         (
-            [sure("gate", 50, 3), sure("door", 49, 3), sure("zero-shot", 48, 0, 0)],
+            sure(("gate", 50, 3, 7), ("door", 49, 3, 7), ("zero-shot", 48, 0, 0)),
             "zero-shot",
             "none over zero-shot",
         ),
-        ([sure("gate", 0, 0), sure("zero-shot", 0, 0, 0)], "zero-shot", "none over zero-shot"),
+        (sure(("gate", 0, 0, 7), ("zero-shot", 0, 0, 0)), "zero-shot", "none over zero-shot"),
         # One seed says nothing of others.
         (
-            [row("gate", 80, 60, 70.0), row("door", 80, 60, 20.0)],
+            rows(("gate", 80, 60, 70), ("door", 80, 60, 20)),
             None,
             "With one seed no two methods can be told apart, and none is taken",
         ),
-        ([sure("nullspace", 70, 0), sure("gate", 60, 1)], "nullspace", "pictures is 70.0, 10.0"),
+        (sure(("nullspace", 70, 0, 7), ("gate", 60, 1, 7)), "nullspace", "pictures is 70.0, 10.0"),
+        (sure(("gate", 70, 0, 7)), "gate", "nothing to compare gate with"),
     ],
 )
-def test_what_cannot_be_told_apart_is_said(rows: list[Row], taken: str | None, said: str) -> None:
-    pick, why = choose(rows)
-    assert (pick.method.name if pick else None) == taken
-    assert said in why
-
-
-def test_the_pick_goes_by_validation_and_says_why() -> None:
-    rows = [sure("baseline", 50.0, 1), sure("gate", 66.5, 2), sure("ddl", 1.0, 0)]
-    pick, why = choose(rows)
-    assert pick is rows[1]
-    assert "gate" in why
-    assert "16.5 above that of baseline" in why
-    assert why.count(". ") == 0
+def test_the_pick_goes_by_validation_and_says_why(
+    found: pd.DataFrame, taken: str | None, why: str
+) -> None:
+    pick, reason = choose(found, made(found))
+    assert pick == taken
+    assert why in reason
+    assert reason.count(". ") == 0
 
 
 def test_the_table_has_a_line_for_each_method_and_for_what_was_left_out() -> None:
-    rows = [row("baseline", 80, 60, 50.0), row("lp++", 70, 60, 66.5)]
-    lines = table(Found(rows, {"door": "cannot"}, rows[0], "")).splitlines()
+    found = rows(("baseline", 80, 60, 50.0), ("lp++", 70, 60, 66.5))
+    lines = table(Bench(found, made(found), {}, {"door": "cannot"}, "baseline", "")).splitlines()
     assert [line.split()[0] for line in lines] == ["method", "baseline", "lp++", "left"]
     assert lines[1].split()[1:4] == ["80.0", "60.0", "68.6"]
     assert "unmet H" not in lines[0]  # nothing is in it
-    full = [replace(each, h_held_out=1.0, interval=0.0, memory_mb=12345.0) for each in rows]
-    lines = table(Found(full, {}, rows[0], "")).splitlines()
+    full = found.assign(h_held_out=1.0, peak_memory_mb=12345.0, **{"h ±": 0.0})
+    lines = table(Bench(full, made(full), {}, {}, "baseline", "")).splitlines()
     assert "unmet H" in lines[0]
     assert max(map(len, lines)) <= 100
     assert lines[1].split()[4] == "–"  # an interval of 0 is not certainty
@@ -151,36 +157,21 @@ def test_a_front_has_no_point_that_another_beats() -> None:
     assert pareto([(math.nan, 1.0)]) == []
 
 
-def test_the_figure_shows_every_method_and_the_line() -> None:
-    rows: Sequence[Row] = [row("baseline", 80, 60, 50.0), row("gate", 70, 60, 66.5)]
-    figure = bench_figure(rows, "forget sketch")
-    ax = figure.axes[0]
-    assert [text.get_text() for text in ax.texts if text.get_text() in METHODS] == [
-        "baseline",
-        "gate",
-    ]
-    line = ax.lines[0].get_xydata()
-    assert (line.sum(axis=1) == 100).all()  # type: ignore[union-attr]
-    plt.close(figure)
-
-
 @pytest.mark.parametrize("place", ["world", "pacs"])
 def test_the_figure_of_the_books_bench_can_be_read(place: str, repository: Path) -> None:
-    """A title, and sixteen whole names, none on another, on a point or beyond the axes."""
-    bench = read_json(repository / f"book/results/bench/{place}/bench.json")
-    rows = [
-        SimpleNamespace(method=method(r["method"]["name"]), mem=r["mem"], for_=r["for"], front=())
-        for r in bench["rows"]
-    ]
-    figure = bench_figure(rows, "forget by turns: all")  # type: ignore[arg-type]
+    """The line, a title, and sixteen whole names, none on another, on a point, beyond the axes."""
+    found = summary(read_table(repository / "book/results/bench" / place / "runs"))
+    found = found.set_index("method")
+    figure = bench_figure(found, {"gate": [(80, 60), (75, 65), (74, 59)]}, "forget by turns: all")
     figure.canvas.draw()
     ax = figure.axes[0]
     assert ax.get_title(loc="left") == "forget by turns: all"
+    assert (np.asarray(ax.lines[0].get_xydata()).sum(axis=1) == 100).all()
     names = [text for text in ax.texts if text.get_text() in METHODS]
     assert {text.get_text() for text in names} == METHODS.keys()
     boxes = [Text.get_window_extent(text) for text in names]
     inside = ax.get_window_extent()
-    points = [ax.transData.transform((one.mem, one.for_)) for one in rows]
+    points = ax.transData.transform(found[["mem", "for"]].to_numpy())
     for number, box in enumerate(boxes):
         assert inside.x0 <= box.x0 < box.x1 <= inside.x1
         assert not any(box.overlaps(other) for other in boxes[:number])
