@@ -40,11 +40,7 @@ class Tower:
     feature_size: length of a feature
     """
 
-    prefix: int = 1
-    width: int
-    heads: int
-    grid: tuple[int, int]
-    feature_size: int
+    prefix = 1
 
     def __init__(self, visual: Any) -> None:
         self._visual = visual

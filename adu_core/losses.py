@@ -20,9 +20,6 @@ from adu_core.precision import exact
 #: Bandwidths of the Gaussian kernels, as multiples of the median squared distance.
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-#: Matrices of so many pictures squared are as large as it gets where no gradient is needed.
-MOST_PICTURES = 4000
-
 
 def precise(values: Tensor) -> Tensor:
     """Half precision becomes float32; float32 and float64 stay what they are."""
@@ -40,12 +37,8 @@ def squared_distances(features: Tensor) -> Tensor:
 def median_squared_distance(features: Tensor) -> Tensor:
     """The median heuristic: median squared distance of two different rows, as a constant.
 
-    features (B, E) → scalar without gradient; 1 if there is no pair or all rows are the same. Of
-    more than ``MOST_PICTURES`` rows, so many are taken, evenly spaced.
+    features (B, E) → scalar without gradient; 1 if there is no pair or all rows are the same.
     """
-    if len(features) > MOST_PICTURES:
-        evenly = torch.arange(MOST_PICTURES, device=features.device) * len(features)
-        features = features[evenly // MOST_PICTURES]
     distances = squared_distances(precise(features).detach())
     count = len(distances)
     if count < 2:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -123,18 +124,17 @@ class DomainDataset:
         if shots < 1:
             raise ValueError(f"shots must be 1 or more, not {shots}")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        labels, domains = self.labels.cpu()[order], self.domains.cpu()[order]
+        cells = (self.labels * len(self.domain_names) + self.domains).cpu()[order]
         chosen = []
-        for label, class_name in enumerate(self.class_names):
-            for domain, domain_name in enumerate(self.domain_names):
-                members = order[(labels == label) & (domains == domain)]
-                if len(members) < shots:
-                    raise ValueError(
-                        f"class {class_name!r} has {len(members)} pictures to train on in domain "
-                        f"{domain_name!r}, but {shots} shots were asked for: ask for at most "
-                        f"{len(members)} (--shots), add pictures, or say --skip-small"
-                    )
-                chosen.append(members[:shots])
+        for cell, (class_name, domain) in enumerate(product(self.class_names, self.domain_names)):
+            members = order[cells == cell]
+            if len(members) < shots:
+                raise ValueError(
+                    f"class {class_name!r} has {len(members)} pictures to train on in domain "
+                    f"{domain!r}, but {shots} shots were asked for: ask for at most "
+                    f"{len(members)} (--shots), add pictures, or say --skip-small"
+                )
+            chosen.append(members[:shots])
         return self.subset(torch.cat(chosen))
 
     def fingerprint(self) -> str:

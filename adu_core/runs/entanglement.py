@@ -14,7 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from adu_core.losses import MOST_PICTURES, median_squared_distance, mmd2_matrix
+from adu_core.losses import median_squared_distance, mmd2_matrix
+
+#: Of more pictures so many are measured: matrices of so many squared fit into any memory.
+MOST_PICTURES = 4000
 
 
 def stratified(labels: Tensor, domains: Tensor, most: int = MOST_PICTURES, seed: int = 0) -> Tensor:
