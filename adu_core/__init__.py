@@ -14,59 +14,39 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-#: Where each public name is; without a colon it is the module itself.
-_WHERE = {
-    "ABLATION": "adu:ABLATION",
-    "ADU": "adu:ADU",
-    "METHODS": "rivals.methods:METHODS",
-    "MINI": "adu:MINI",
-    "PAPER": "adu:PAPER",
-    "Adapter": "adu:Adapter",
-    "DomainDataset": "task:DomainDataset",
-    "FrozenCLIP": "clip:FrozenCLIP",
-    "InstaPG": "prompts:InstaPG",
-    "Loop": "loop:Loop",
-    "Method": "task:Method",
-    "Model": "task:Model",
-    "Profile": "pages.profiles:Profile",
-    "Run": "runs.run:Run",
-    "Spec": "runs.spec:Spec",
-    "Splits": "data.sources:Splits",
-    "Target": "task:Target",
-    "Task": "task:Task",
-    "TextPrompts": "prompts:TextPrompts",
-    "Timeline": "pages.timeline:Timeline",
-    "Trace": "clip:Trace",
-    "VisionPrompts": "prompts:VisionPrompts",
-    "accuracies": "measure:accuracies",
-    "batch_indices": "loop:batch_indices",
-    "captions": "data.captioning:captions",
-    "class_logits": "measure:class_logits",
-    "ddl": "losses:ddl",
-    "entanglement": "runs.entanglement:entanglement",
-    "evaluate": "runs.evaluate:evaluate",
+#: The public names of each module, and the modules that are public names themselves.
+_NAMES = {
+    "adu": "ABLATION ADU Adapter MINI PAPER objective",
+    "clip": "FrozenCLIP Trace",
+    "clips.load": "load_clip",
+    "data.captioning": "captions",
+    "data.folder": "read_folder",
+    "data.sources": "Splits load_splits",
+    "data.world": "world",
+    "loop": "Loop batch_indices",
+    "losses": "ddl mmd2",
+    "measure": "accuracies class_logits image_features mem_for_h",
+    "pages.profiles": "Profile profile",
+    "pages.timeline": "Timeline",
+    "prompts": "InstaPG TextPrompts VisionPrompts",
+    "rivals.methods": "METHODS method",
+    "rivals.saved": "load_model save_model",
+    "runs.entanglement": "entanglement",
+    "runs.evaluate": "evaluate",
+    "runs.pretrain": "pretrain",
+    "runs.run": "Run fit unlearn",
+    "runs.spec": "Spec",
+    "task": "DomainDataset Method Model Target Task",
+}
+_MODULES = {
     "figures": "show.figures",
-    "fit": "runs.run:fit",
-    "image_features": "measure:image_features",
-    "load_clip": "clips.load:load_clip",
-    "load_model": "rivals.saved:load_model",
-    "load_splits": "data.sources:load_splits",
     "losses": "losses",
     "measure": "measure",
-    "mem_for_h": "measure:mem_for_h",
-    "method": "rivals.methods:method",
-    "mmd2": "losses:mmd2",
-    "objective": "adu:objective",
-    "pretrain": "runs.pretrain:pretrain",
-    "profile": "pages.profiles:profile",
-    "read_folder": "data.folder:read_folder",
     "records": "runs.records",
-    "save_model": "rivals.saved:save_model",
-    "unlearn": "runs.run:unlearn",
-    "world": "data.world:world",
 }
+_WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = list(_WHERE)
+__all__ = list(_WHERE | _MODULES)
 
 if TYPE_CHECKING:
     from adu_core import losses, measure
@@ -96,14 +76,15 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name in _MODULES:
+        value: Any = import_module(f"adu_core.{_MODULES[name]}")
+    elif name in _WHERE:
+        value = getattr(import_module(f"adu_core.{_WHERE[name]}"), name)
+    else:
         raise AttributeError(f"module 'adu_core' has no attribute {name!r}")
-    module, _, what = _WHERE[name].partition(":")
-    found = import_module(f"adu_core.{module}")
-    value = getattr(found, what) if what else found
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted([*globals(), *__all__])
