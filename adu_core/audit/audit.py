@@ -72,16 +72,10 @@ def audit(
     """
     started, model = time.perf_counter(), materials.model
     reset_peak_memory(model.clip.device)
-    result, _ = evaluate(
-        model, materials.test, model.target, entangled=False, features=materials.features[1]
-    )
-    before, _ = evaluate(
-        materials.frozen,
-        materials.test,
-        model.target,
-        entangled=False,
-        features=materials.features[0],
-    )
+    accuracy = {
+        who: evaluate(one, materials.test, model.target, entangled=False, features=features)[0]
+        for (who, one), features in zip(materials.both, materials.features, strict=True)
+    }
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "method": model.method.as_dict(),
@@ -101,7 +95,7 @@ def audit(
             "chance": 100 / len(model.class_names),
             **(about or {}),
         },
-        "accuracy": {"frozen": before, "model": result},
+        "accuracy": accuracy,
     }
     for name in progress(parts):
         record[name] = parts[name](materials)
@@ -114,27 +108,29 @@ def audit(
 def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
     """The one number for each name of ``SCORES``; None where it could not be measured."""
     recovered, relearned = record["recovery"]["model"], record["relearning"]
-    other, member = record["other_classes"], record["membership"]
-
-    told = [max(auc, 100 - auc) for auc in member.values() if auc is not None]
-    curves = [relearned[way] for way in ("parts", "weights") if relearned[way]]
+    other, effect = record["other_classes"], record["effects"]
+    aucs = [max(auc, 100 - auc) for auc in record["membership"].values() if auc is not None]
     return {
         **record["accuracy"]["model"]["metrics"],
         "probe": _best_reader(recovered, [FINAL])[0],
         "inside": _best_reader(recovered, recovered)[0],
-        "relearned": max(curve[-1] for curve in curves),
+        "relearned": max(relearned[way][-1] for way in ("parts", "weights") if relearned[way]),
         "first3": record["ranks"]["model"]["among_first"].get("3"),
-        "words": max(each["model"] for form, each in record["words"].items() if form != TEMPLATE),
-        "disguised": max(
-            each["model"] for what, each in record["disguises"].items() if what != "none"
-        ),
+        "words": best(record["words"])[1],
+        "disguised": best(record["disguises"])[1],
         "captioned": record["retrieval"]["model"]["picture_to_caption"],
         "held_out_mem": None if other is None else other["model"]["kept"],
         "held_out_for": None if other is None else 100 - other["model"]["forgotten"],
-        "ece": record["effects"]["model"]["ece"],
-        "cosine": record["effects"]["cosine"],
-        "membership": max(told) if told else None,
+        "ece": effect["model"]["ece"],
+        "cosine": effect["cosine"],
+        "membership": max(aucs, default=None),
     }
+
+
+def best(found: Mapping[str, Mapping[str, float]]) -> tuple[str, float]:
+    """With which words or disguise, other than none, the model has most right, and how much."""
+    name = max((n for n in found if n not in (TEMPLATE, "none")), key=lambda n: found[n]["model"])
+    return name, found[name]["model"]
 
 
 def _best_reader(
@@ -160,38 +156,30 @@ def undo(record: Mapping[str, Any], parts_off: str) -> list[dict[str, Any]]:
 
     Every row was tried. Taking the parts off gives the frozen CLIP, whose weights are public.
     """
-    shots = record["recovery"]["shots"]
-    model, relearned = record["recovery"]["model"], record["relearning"]
-    words_, disguised = record["words"], record["disguises"]
-    best_words = max(
-        (form for form in words_ if form != TEMPLATE), key=lambda form: words_[form]["model"]
-    )
-    best_disguise = max(
-        (what for what in disguised if what != "none"), key=lambda what: disguised[what]["model"]
-    )
+    shots, model = record["recovery"]["shots"], record["recovery"]["model"]
+    few, most = f"{shots[0]} picture a class", f"{shots[-1]} pictures a class"
+    words_, worded = best(record["words"])
+    disguise, disguised = best(record["disguises"])
     from_features, reader, _ = _best_reader(model, [FINAL])
     from_inside, inner_reader, place = _best_reader(model, model)
-    wrong = record["accuracy"]["model"]["metrics"]["for"]
-    frozen = record["accuracy"]["frozen"]["metrics"]["for"]
-
-    def row(holder: str, does: str, right: float) -> dict[str, Any]:
-        return {"holder": holder, "does": does, "right": right}
-
-    few, most = f"{shots[0]} picture a class", f"{shots[-1]} pictures a class"
+    error = {who: found["metrics"]["for"] for who, found in record["accuracy"].items()}
+    relearned = record["relearning"]
+    taught = f"{relearned['shots'][-1]} pictures a class"
     rows = [
-        row("answers", "asks", 100 - wrong),
-        row("answers", f"asks in other words: {best_words!r}", words_[best_words]["model"]),
-        row("answers", f"disguises pictures: {best_disguise}", disguised[best_disguise]["model"]),
-        row("features", f"nearest prototypes, {few}", model[FINAL]["prototypes"][0]),
-        row("features", f"{reader}, {most}", from_features),
-        row("weights", f"{inner_reader} at {place}, {most}", from_inside),
+        ("answers", "asks", 100 - error["model"]),
+        ("answers", f"asks in other words: {words_!r}", worded),
+        ("answers", f"disguises pictures: {disguise}", disguised),
+        ("features", f"nearest prototypes, {few}", model[FINAL]["prototypes"][0]),
+        ("features", f"{reader}, {most}", from_features),
+        ("weights", f"{inner_reader} at {place}, {most}", from_inside),
+        *(
+            ("weights", f"trains {what} on {taught}", relearned[way][-1])
+            for way, what in (("parts", "the learned parts"), ("weights", "all weights"))
+            if relearned[way]
+        ),
+        ("weights", parts_off, 100 - error["frozen"]),
     ]
-    for way, what in (("parts", "the learned parts"), ("weights", "all weights")):
-        if relearned[way]:
-            trained = f"{relearned['shots'][-1]} pictures a class"
-            rows.append(row("weights", f"trains {what} on {trained}", relearned[way][-1]))
-    rows.append(row("weights", parts_off, 100 - frozen))
-    return rows
+    return [dict(zip(("holder", "does", "right"), row, strict=True)) for row in rows]
 
 
 class Requirement(NamedTuple):
@@ -223,9 +211,8 @@ def failed(
     requirements: Iterable[Requirement], found: Mapping[str, float | None]
 ) -> list[tuple[Requirement, float | None]]:
     """Those that the scores do not meet, with the score; one that was not measured is not met."""
-    missed = []
-    for each in requirements:
-        score = found[each.score]
-        if score is None or not _COMPARE[each.sign](score, each.value):
-            missed.append((each, score))
-    return missed
+    return [
+        (each, found[each.score])
+        for each in requirements
+        if (score := found[each.score]) is None or not _COMPARE[each.sign](score, each.value)
+    ]

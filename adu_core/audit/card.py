@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adu_core.audit.audit import SCORES, shown
+from adu_core.audit.audit import SCORES, best, shown
 from adu_core.show.names import markdown
 from adu_core.task import Target
 
@@ -77,9 +77,9 @@ def card(record: Mapping[str, Any]) -> str:
 def _domains(record: Mapping[str, Any]) -> list[str]:
     before, after = record["accuracy"]["frozen"], record["accuracy"]["model"]
     rows = []
-    for side, said in (("kept", ""), ("forgotten", " (forget)")):
+    for side, mark in (("kept", ""), ("forgotten", " (forget)")):
         rows += [
-            f"| {markdown(name)}{said} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
+            f"| {markdown(name)}{mark} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
             for name in after[side]
         ]
     return rows
@@ -89,8 +89,7 @@ def _reference(record: Mapping[str, Any]) -> list[str]:
     curves = record["relearning"]
     if curves["reference"] is None:
         return []
-    shots, place = curves["shots"], "feature"
-    probe = record["recovery"]["reference"][place]["probe"][-1]
+    shots, probe = curves["shots"], record["recovery"]["reference"]["feature"]["probe"][-1]
     return [
         f"A CLIP that never saw it has {curves['reference'][0]:.1f} right, a probe on its features "
         f"{probe:.1f}; trained on {shots[-1]} pictures a class it has "
@@ -104,13 +103,11 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
     for name, before in effects["frozen"]["accuracy"].items():
         after = effects["model"]["accuracy"][name]
         lines.append(f"- {markdown(name)}: {before:.1f} → {after:.1f}")
-    lines.append(
-        f"- calibration error: {effects['frozen']['ece']:.1f} → {effects['model']['ece']:.1f}"
-    )
-    lines.append(
+    lines += [
+        f"- calibration error: {effects['frozen']['ece']:.1f} → {effects['model']['ece']:.1f}",
         f"- {effects['unchanged']:.1f} of the answers are the frozen CLIP's; the features' mean "
-        f"cosine with its own is {effects['cosine']:.3f}"
-    )
+        f"cosine with its own is {effects['cosine']:.3f}",
+    ]
     other = record["other_classes"]
     if other is not None:
         lines.append(
@@ -125,32 +122,27 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
     """What the numbers speak against promising, a sentence each."""
     found, chance = record["scores"], record["pictures"]["chance"]
     asked = 100 - found["for"]
-    best = max(row["right"] for row in record["undo"] if row["holder"] == "weights")
-    told = [
-        f"That the knowledge is gone: who holds the weights gets {best:.1f} % right.",
-    ]
+    most = max(row["right"] for row in record["undo"] if row["holder"] == "weights")
+    lines = [f"That the knowledge is gone: who holds the weights gets {most:.1f} % right."]
     if found["inside"] > 2 * chance:
-        told.append(
+        lines.append(
             f"That features are safe to hand out: they are read correctly in {found['probe']:.1f} "
             f"% of the cases, and inside of the model in {found['inside']:.1f} %."
         )
     if found["disguised"] > asked + 5:
-        what = max(
-            (name for name in record["disguises"] if name != "none"),
-            key=lambda name: record["disguises"][name]["model"],
-        )
-        told.append(
+        what, _ = best(record["disguises"])
+        lines.append(
             f'That disguised pictures stay unknown: with the disguise "{markdown(what)}", '
             f"{found['disguised']:.1f} % are right, against {asked:.1f} % without."
         )
     if asked > 2 * chance:
-        told.append(
+        lines.append(
             f"That an answer is no better than a guess: {asked:.1f} % are right, guessing gives "
             f"{chance:.1f} %."
         )
     if found["membership"] is not None and found["membership"] > 60:
-        told.append(
+        lines.append(
             "That nobody can tell which pictures it was made with: they are told from others "
             f"with an AUC of {found['membership']:.0f}."
         )
-    return told
+    return lines

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adu_core.audit.materials import Materials, answers, percent, right
-from adu_core.task import Model
+from adu_core.audit.materials import Materials, logits, percent, right
 
 #: Bins of the expected calibration error.
 BINS = 15
@@ -27,36 +26,29 @@ def effects(materials: Materials) -> dict[str, Any]:
     negatives:   accuracy on the same pictures with all colours inverted, a look that no domain of
                  the training had
     """
-    frozen, after = (features[~materials.gone] for features in materials.features)
     kept = materials.kept
-    names, labels = kept.class_names, kept.labels.cpu()
+    labels, present = kept.labels.cpu(), set(kept.domains.tolist())
     half = kept.subset(torch.arange(0, len(kept), 2))
     inverted = replace(half, pictures=255 - half.pictures)
-    pairs = (("frozen", materials.frozen, frozen), ("model", materials.model, after))
-    said = {who: answers(model, features, names) for who, model, features in pairs}
+    found, named, features = dict[str, Any](), [], []
+    for (who, model), of_test in zip(materials.both, materials.features, strict=True):
+        features.append(of_test[~materials.gone])
+        sure, said = logits(model, features[-1], kept.class_names).softmax(dim=1).max(dim=1)
+        named.append(said)
+        found[who] = {
+            "accuracy": {
+                name: percent((said == labels)[kept.domains == number])
+                for number, name in enumerate(kept.domain_names)
+                if number in present
+            },
+            "ece": calibration_error(sure, said == labels),
+            "negatives": right(model, inverted),
+        }
     return {
-        "cosine": (frozen * after).sum(dim=1).mean().item(),
-        "unchanged": percent(said["frozen"] == said["model"]),
-        **{
-            who: {
-                "accuracy": {
-                    name: percent((said[who] == labels)[kept.domains == number])
-                    for number, name in enumerate(kept.domain_names)
-                    if bool((kept.domains == number).any())
-                },
-                "ece": calibration_error(*_confidence(model, features, labels)),
-                "negatives": right(model, inverted),
-            }
-            for who, model, features in pairs
-        },
+        "cosine": (features[0] * features[1]).sum(dim=1).mean().item(),
+        "unchanged": percent(named[0] == named[1]),
+        **found,
     }
-
-
-@torch.no_grad()
-def _confidence(model: Model, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    logits = model.logits(features.to(model.clip.device), model.class_names).float().cpu()
-    sure, named = logits.softmax(dim=1).max(dim=1)
-    return sure, named == labels
 
 
 def calibration_error(confidence: Tensor, hits: Tensor, bins: int = BINS) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from adu_core.audit.materials import Materials
+from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data.grammar import drawn
@@ -25,108 +26,100 @@ from adu_core.task import DomainDataset
 STOLEN, APART = 16, 1_000_003
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Where an audit's model and pictures are.
+def run_of(folder: str | Path, **changes: Any) -> Spec:
+    """The run that a folder's model came from, with what is to be otherwise in the audit.
 
-    folder:    of `adu run --save`
-    clip:      ``load_clip``'s name and pretrained, if not where the adapter says
-    reference: the same of a CLIP that never saw what is to be forgotten, if there is one
-    data, shots, seed, limit: as in ``Spec``, those of the run
-    stolen:    an attacker's pictures of each class in each domain, if there are so many
+    Where its record is not there, the run that the adapter describes, on the drawn world.
+    changes: fields of ``Spec``, such as ``data`` or ``clip``; None leaves a field as it was
     """
-
-    folder: Path
-    clip: tuple[str, str | None] | None = None
-    reference: tuple[str, str | None] | None = None
-    data: str = "world"
-    shots: int = 8
-    seed: int = 0
-    limit: int | None = None
-    stolen: int = STOLEN
-    device: str = "cpu"
-
-    def as_dict(self) -> dict[str, Any]:
-        """What a record says of the pictures."""
-        names = ("data", "shots", "seed", "limit", "stolen")
-        return {name: getattr(self, name) for name in names}
+    path, about = Path(folder) / "record.json", read_about(folder)
+    spec = Spec(about.method, about.forget)
+    if path.is_file():
+        spec = Spec.from_dict(read_record(path)["config"], path)
+    spec = replace(spec, clip=(about.clip_name, about.pretrained))
+    return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 
-def run_of(folder: str | Path) -> Spec | None:
-    """The run that a folder's model came from, if its record is there."""
-    path = Path(folder) / "record.json"
-    return Spec.from_dict(read_record(path)["config"], path) if path.is_file() else None
-
-
-def check(asked: Asked) -> About:
+def check(folder: str | Path, spec: Spec) -> About:
     """Raise ``ValueError`` or ``OSError``, before anything is loaded, for what cannot be audited.
 
     The pictures must have the adapter's classes and domains, in any order.
     """
-    about = read_about(asked.folder)
-    for what, known, there in zip(
-        ("classes", "domains"),
-        (about.classes, about.domains),
-        source_names(asked.data),
-        strict=True,
-    ):
-        if set(known) != set(there):
-            missing = sorted(set(known) - set(there))
-            more = sorted(set(there) - set(known))
+    about = read_about(folder)
+    known = {"classes": about.classes, "domains": about.domains}
+    for (what, names), there in zip(known.items(), source_names(spec.data), strict=True):
+        if set(names) != set(there):
             raise ValueError(
-                f"{asked.folder} was made for other {what} than {asked.data} has: there it lacks "
-                f"{missing or 'none'} and has {more or 'none'} besides"
+                f"{folder} was made for other {what} than {spec.data} has: there it lacks "
+                f"{sorted(set(names) - set(there)) or 'none'} and has "
+                f"{sorted(set(there) - set(names)) or 'none'} besides"
             )
     return about
 
 
-def gather(asked: Asked) -> Materials:
-    """Load all; raises what ``check`` raises, and what loading models and pictures does."""
-    about = check(asked)
-    name, pretrained = asked.clip or (about.clip_name, about.pretrained)
-    clip = load_clip(name, pretrained, asked.device)
-    model = load_model(asked.folder, clip)
-    reference = None
-    if asked.reference:
-        try:
-            reference = load_clip(asked.reference[0], asked.reference[1], asked.device)
-        except FileNotFoundError as error:
-            said = str(error).replace("--clip", "--reference")
-            raise FileNotFoundError(said) from None
-        if reference.picture_size != clip.picture_size:
-            raise ValueError(
-                f"the reference takes pictures of {reference.picture_size} pixels, the model of "
-                f"{clip.picture_size}: pretrain it with --size {clip.picture_size}"
-            )
+def gather(
+    folder: str | Path,
+    spec: Spec,
+    *,
+    reference: tuple[str, str | None] | None = None,
+    stolen: int = STOLEN,
+    device: str = "cpu",
+) -> Materials:
+    """The model in ``folder`` and the pictures of the run ``spec`` to audit it with.
+
+    reference: ``load_clip``'s name and pretrained of a CLIP that never saw what is to be forgotten
+    stolen:    an attacker's pictures of each class in each domain, if there are so many
+
+    Raises what ``check`` raises, and what loading models and pictures does.
+    """
+    about = check(folder, spec)
+    clip = load_clip(*spec.clip, device)
+    model = load_model(folder, clip)
+    exact = _reference(reference, clip, device) if reference else None
     size = clip.preprocess
-    other = (asked.seed + APART) % MAX_SEED
-    stolen = _stolen(asked, size, other)
-    test = load_pictures(asked.data, "test", size=size, limit=asked.limit)
-    unused = load_pictures(asked.data, "validation", size=size, limit=asked.limit)
-    used = load_shots(asked.data, size=size, shots=asked.shots, seed=asked.seed)
+    taken = _stolen(spec, stolen, size)
+    test, unused = (
+        load_pictures(spec.data, share, size=size, limit=spec.limit)
+        for share in ("test", "validation")
+    )
+    used = load_shots(spec.data, size=size, shots=spec.shots, seed=spec.seed)
     return Materials(
         model,
         used=_in_order(used, about),
         unused=_in_order(unused, about),
         test=_in_order(test, about),
-        stolen=_in_order(stolen, about),
-        held_out=load_held_out(asked.data, size=size, limit=asked.limit),
-        reference=reference,
-        drawn=drawn(asked.data),
+        stolen=_in_order(taken, about),
+        held_out=load_held_out(spec.data, size=size, limit=spec.limit),
+        reference=exact,
+        drawn=drawn(spec.data),
     )
 
 
-def _stolen(asked: Asked, size: Preprocess, seed: int) -> DomainDataset:
-    """As many pictures of each as were asked for, or as the smallest class has; that is said."""
-    if drawn(asked.data):
-        return load_shots(asked.data, size=size, shots=asked.stolen, seed=seed)
-    found = read_share(asked.data, TRAIN, size, asked.stolen, seed)
+def _reference(reference: tuple[str, str | None], clip: FrozenCLIP, device: str) -> FrozenCLIP:
+    try:
+        found = load_clip(*reference, device)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(str(error).replace("--clip", "--reference")) from None
+    if found.picture_size != clip.picture_size:
+        raise ValueError(
+            f"the reference takes pictures of {found.picture_size} pixels, the model of "
+            f"{clip.picture_size}: pretrain it with --size {clip.picture_size}"
+        )
+    return found
+
+
+def _stolen(spec: Spec, wanted: int, size: Preprocess) -> DomainDataset:
+    """As many pictures of each as are wanted, or as the smallest class has, which is said."""
+    seed = (spec.seed + APART) % MAX_SEED
+    if drawn(spec.data):
+        return load_shots(spec.data, size=size, shots=wanted, seed=seed)
+    found = read_share(spec.data, TRAIN, size, wanted, seed)
     counts = found.counts()
     most = int(counts.min())
-    if most < asked.stolen:
+    if most < wanted:
         label, domain = divmod(int(counts.argmin()), len(found.domain_names))
         notice(
-            f"the attacker has {most} pictures of each class in each domain, not {asked.stolen} "
+            f"the attacker has {most} pictures of each class in each domain, not {wanted} "
             f"(--stolen): {found.class_names[label]} in {found.domain_names[domain]} has no more"
         )
     return found.few_shot(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.world import world
-from adu_core.measure import image_features
+from adu_core.measure import class_logits, image_features, predictions
 from adu_core.rivals.zero_shot import ZeroShot
 from adu_core.task import DomainDataset, Model, Task
 
@@ -98,6 +99,16 @@ class Materials:
         return self.stolen.subset(self.model.target.mask(self.stolen).cpu())
 
     @cached_property
+    def most(self) -> int:
+        """So many pictures of each class the attacker has of what should be forgotten."""
+        counts = torch.bincount(self.attack.labels)
+        return int(counts[counts > 0].min())
+
+    def numbers(self, shots: Sequence[int]) -> list[int]:
+        """How many of them are tried: each of ``shots``, or all that there are."""
+        return sorted({min(count, self.most) for count in shots})
+
+    @cached_property
     def features(self) -> tuple[Tensor, Tensor]:
         """Features of ``test`` by the frozen CLIP and by the model, (N, feature_size) each."""
         return (
@@ -112,10 +123,14 @@ def zero_shot(model: Model, clip: FrozenCLIP) -> Model:
     return ZeroShot().fit(task)
 
 
-@torch.no_grad()
-def answers(model: Model, features: Tensor, class_names: tuple[str, ...]) -> Tensor:
+def logits(model: Model, features: Tensor, class_names: Sequence[str]) -> Tensor:
+    """What a model makes of its features: (N, feature_size) → (N, C) float32, on the CPU."""
+    return class_logits(model, features.to(model.clip.device), class_names).float().cpu()
+
+
+def answers(model: Model, features: Tensor, class_names: Sequence[str]) -> Tensor:
     """The class that a model names for each of its features: (N, feature_size) → (N,) int64."""
-    return model.logits(features.to(model.clip.device), class_names).argmax(dim=1).cpu()
+    return logits(model, features, class_names).argmax(dim=1)
 
 
 def percent(right: Tensor) -> float:
@@ -125,5 +140,4 @@ def percent(right: Tensor) -> float:
 
 def right(model: Model, dataset: DomainDataset) -> float:
     """How many pictures a model answers correctly, in percent."""
-    features = image_features(model, dataset.pictures)
-    return percent(answers(model, features, dataset.class_names) == dataset.labels.cpu())
+    return percent(predictions(model, dataset) == dataset.labels.cpu())

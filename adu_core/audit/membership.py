@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from adu_core.audit.materials import Materials
+from adu_core.audit.materials import Materials, logits
 from adu_core.measure import image_features
 from adu_core.task import DomainDataset, Model
 
@@ -31,11 +31,10 @@ def membership(materials: Materials) -> dict[str, float | None]:
     }
 
 
-@torch.no_grad()
 def _log_probability(model: Model, dataset: DomainDataset) -> Tensor:
     """Of the true class: (N,), in nats, on the CPU."""
-    logits = model.logits(image_features(model, dataset.pictures), model.class_names)
-    logs = logits.float().log_softmax(dim=1).cpu()
+    found = logits(model, image_features(model, dataset.pictures), model.class_names)
+    logs = found.log_softmax(dim=1)
     return logs.gather(1, dataset.labels.cpu()[:, None]).squeeze(1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adu_core.audit.materials import Materials, percent
+from adu_core.audit.materials import Materials, logits, percent
 from adu_core.task import Model
 
 #: A distribution whose entropy is so near to the highest counts as flat.
@@ -30,12 +30,10 @@ def ranks(materials: Materials) -> dict[str, Any]:
     }
 
 
-@torch.no_grad()
 def _of(model: Model, features: Tensor, labels: Tensor) -> dict[str, Any]:
-    logits = model.logits(features.to(model.clip.device), model.class_names).float().cpu()
-    logs = logits.log_softmax(dim=1)
-    count = logits.shape[1]
-    rank = (logits > logits.gather(1, labels[:, None])).sum(dim=1)
+    found = logits(model, features, model.class_names)
+    logs, count = found.log_softmax(dim=1), found.shape[1]
+    rank = (found > found.gather(1, labels[:, None])).sum(dim=1)
     entropy = -(logs.exp() * logs).sum(dim=1) / math.log(count)
     flat = entropy > FLAT
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,35 +51,26 @@ def recovery(materials: Materials, shots: Sequence[int] = SHOTS, seed: int = 0) 
     reference, if there is one. An attacker has at most as many pictures as there are: with fewer
     than asked for, the last number is all of them.
     """
-    attack, test = materials.attack, materials.forgotten
-    most = int(_counts(attack).min())
-    tried = sorted({min(count, most) for count in shots})
+    attack, test, tried = materials.attack, materials.forgotten, materials.numbers(shots)
     found: dict[str, Any] = {"shots": tried}
-    for who, model in (
-        ("model", materials.model),
-        ("frozen", materials.frozen),
-        ("reference", materials.exact),
-    ):
+    models = {
+        "model": materials.model, "frozen": materials.frozen, "reference": materials.exact
+    }  # fmt: skip
+    for who, model in models.items():
         if model is None:
             continue
         known, asked = places(model, attack.pictures), places(model, test.pictures)
         found[who] = {
             place: {
                 how: [
-                    _accuracy(how, known[place], asked[place], attack, test, count, seed)
+                    _accuracy(read, known[place], asked[place], materials, count, seed)
                     for count in tried
                 ]
-                for how in ("prototypes", "probe")
+                for how, read in (("prototypes", prototypes), ("probe", probe))
             }
             for place in known
         }
     return found
-
-
-def _counts(dataset: DomainDataset) -> Tensor:
-    """How many pictures each class has that has any: (C',)."""
-    counts = torch.bincount(dataset.labels, minlength=len(dataset.class_names))
-    return counts[counts > 0]
 
 
 def few(dataset: DomainDataset, count: int, seed: int) -> Tensor:
@@ -94,22 +85,19 @@ def few(dataset: DomainDataset, count: int, seed: int) -> Tensor:
 
 
 def _accuracy(
-    how: str,
+    read: Callable[[Tensor, Tensor, Tensor], Tensor],
     known: Tensor,
     asked: Tensor,
-    attack: DomainDataset,
-    test: DomainDataset,
+    materials: Materials,
     count: int,
     seed: int,
 ) -> float:
-    draws = min(DRAWS, max(1, int(_counts(attack).min()) // count))
-    found = []
-    for draw in range(draws):
+    """What a reader has right, a mean over draws of ``count`` pictures of each class."""
+    attack, found = materials.attack, []
+    for draw in range(min(DRAWS, max(1, materials.most // count))):
         index = few(attack, count, seed * DRAWS + draw)
-        named = (prototypes if how == "prototypes" else probe)(
-            known[index], attack.labels[index], asked
-        )
-        found.append(percent(named == test.labels))
+        named = read(known[index], attack.labels[index], asked)
+        found.append(percent(named == materials.forgotten.labels))
     return sum(found) / len(found)
 
 

@@ -42,12 +42,10 @@ def relearning(
     - ``reference``: all weights of a CLIP that never saw what is to be forgotten. A model that
       comes back faster than this one still had something
     """
-    attack = materials.attack
-    most = int(torch.bincount(attack.labels)[attack.labels.unique()].min())
-    tried = sorted({min(count, most) for count in shots})
+    attack, tried = materials.attack, materials.numbers(shots)
     found: dict[str, Any] = {"shots": [0, *tried]}
     for way, model in (
-        ("parts", materials.model if _parts(materials.model) else None),
+        ("parts", materials.model if list(materials.model.parameters()) else None),
         ("weights", materials.model),
         ("reference", materials.exact),
     ):
@@ -65,10 +63,6 @@ def relearning(
         for way in ("parts", "weights", "reference")
     }
     return found
-
-
-def _parts(model: Model) -> list[nn.Parameter]:
-    return list(model.parameters())
 
 
 def _tower(model: Model) -> nn.Module:
@@ -92,7 +86,7 @@ def relearned(
         tower = list(_tower(taught).requires_grad_(True).parameters())
         inside = {id(weight) for weight in tower}
         groups.append({"params": tower, "scale": WEIGHTS_RATE / PARTS_RATE})
-    own = [weight for weight in _parts(taught) if id(weight) not in inside]
+    own = [weight for weight in taught.parameters() if id(weight) not in inside]
     if own:
         groups.append({"params": own})
     batches = math.ceil(len(pictures) / BATCH)

@@ -12,9 +12,7 @@ can be guarded by it.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from adu_core.cli import options
 from adu_core.clips.grammar import clip_from
@@ -67,33 +65,24 @@ def do(arguments: argparse.Namespace) -> int:
 
     from adu_core.audit.audit import SCORES, audit, failed, requirement, shown
     from adu_core.audit.card import card
-    from adu_core.audit.gather import Asked, check, gather, run_of
+    from adu_core.audit.gather import check, gather, run_of
     from adu_core.machine.files import write_json, write_text
     from adu_core.rivals.saved import fingerprint
 
     requirements = [requirement(text) for text in arguments.require]
     check_device(arguments.device)
-    spec = run_of(arguments.adapter)
-    known: dict[str, Any] = {}
-    if spec is not None:
-        known = {key: getattr(spec, key) for key in ("data", "limit", "shots", "seed")}
-    for key in ("data", "limit"):
-        if getattr(arguments, key) is not None:
-            known[key] = getattr(arguments, key)
-    asked = Asked(
-        Path(arguments.adapter),
-        clip=clip_from(arguments.clip) if arguments.clip else None,
-        reference=clip_from(arguments.reference) if arguments.reference else None,
-        **known,
-        stolen=arguments.stolen,
-        device=arguments.device,
+    clip = clip_from(arguments.clip) if arguments.clip else None
+    reference = clip_from(arguments.reference) if arguments.reference else None
+    changes = {key: getattr(arguments, key) for key in ("data", "limit")}
+    spec = run_of(arguments.adapter, clip=clip, **changes)
+    check(arguments.adapter, spec)
+    device, audited = resolved(arguments.device, spec.clip), fingerprint(arguments.adapter)
+    options.say_where(arguments, [spec.clip])
+    found = gather(
+        arguments.adapter, spec, reference=reference, stolen=arguments.stolen, device=device
     )
-    stored = check(asked)
-    clip = asked.clip or (stored.clip_name, stored.pretrained)
-    asked = replace(asked, device=resolved(arguments.device, clip))
-    options.say_where(arguments, [clip])
-    audited, found = fingerprint(asked.folder), gather(asked)
-    about = asked.as_dict() | {"stolen": found.stolen_each}
+    about = {key: getattr(spec, key) for key in ("data", "shots", "seed", "limit")}
+    about["stolen"] = found.stolen_each
     record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))
     record["adapter"] = audited
     write_json(folder / "audit.json", record)

@@ -67,12 +67,12 @@ class TextTower:
         x = torch.cat(parts, dim=1)[:, :length] + tower.positional_embedding[:length]
         for block in tower.transformer.resblocks:
             x = run_block(block, x, mask=mask)
-        x = tower.ln_final(x[torch.arange(len(x), device=x.device), place])
+        features: Tensor = tower.ln_final(x[torch.arange(len(x), device=x.device), place])
         projection = tower.text_projection
-        if projection is None:
-            features: Tensor = x
-        else:
-            features = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        if isinstance(projection, nn.Linear):
+            features = projection(features)
+        elif projection is not None:
+            features = features @ projection
         return features
 
     def _prepare(self, tower: Any, texts: list[str], count: int) -> Words:

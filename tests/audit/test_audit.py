@@ -29,7 +29,7 @@ from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
 from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
 from adu_core.audit.effects import between, calibration_error, effects
-from adu_core.audit.gather import Asked, gather
+from adu_core.audit.gather import gather, run_of
 from adu_core.audit.materials import Materials
 from adu_core.audit.membership import auc, membership
 from adu_core.audit.ranks import ranks
@@ -500,13 +500,14 @@ def test_pictures_get_the_adapters_numbers(
     """Classes and domains of the same names in another order are the same."""
     data = world("train", 2, classes=("house", "car"), domains=("sketch", "real", "clipart"))
     save_model(quick("gate").fit(Task(tiny_clip, data, GOAL), 0), tmp_path)
-    asked = Asked(tmp_path, data=f"folder:{picture_folder}", shots=1, stolen=2)
-    found = gather(asked)
+    spec = run_of(tmp_path, data=f"folder:{picture_folder}", shots=1)
+    found = gather(tmp_path, spec, stolen=2)
     assert found.test.class_names == ("house", "car")
     assert found.test.domain_names == ("sketch", "real", "clipart")
     assert not found.drawn
     assert found.held_out is None
-    straight = gather(replace(asked, folder=saved_in_order(tiny_clip, picture_folder, tmp_path)))
+    in_order = saved_in_order(tiny_clip, picture_folder, tmp_path)
+    straight = gather(in_order, spec, stolen=2)
     assert torch.equal(found.test.pictures, straight.test.pictures)
     names = [
         [data.class_names[label] for label in data.labels.tolist()]
@@ -528,7 +529,7 @@ def test_other_pictures_than_the_adapters_are_refused(
 ) -> None:
     folder = saved(tiny_clip, few, tmp_path)
     with pytest.raises(ValueError, match=r"other classes than folder:.* lacks .*fish"):
-        gather(Asked(folder, data=f"folder:{picture_folder}"))
+        gather(folder, run_of(folder, data=f"folder:{picture_folder}"))
 
 
 def test_the_command(
