@@ -16,10 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+from common import keep
 
-from adu_core.machine.files import read_json, write_json
-from adu_core.machine.provenance import provenance
+from adu_core.machine.files import read_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,9 +50,7 @@ def main() -> None:
     for room, counted in rooms.items():
         share = 100 * counted["taken"] / max(1, counted["branches"])
         print(f"{room:<12}{counted['branches']:>6} branches, {share:.1f} % taken")
-    if arguments.save:
-        about = provenance(torch.device("cpu"), started)
-        write_json(arguments.save, {"rooms": rooms, "provenance": about})
+    keep(arguments.save, {"rooms": rooms}, started)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import in_turn, keep, seconds
 from PIL import Image
+
+from adu_core.clips.preprocess import Preprocess
+from adu_core.data import cache, decoding
 
 #: What the ratio to the cores alone is held to, at least.
 LIMIT = 0.9
@@ -72,10 +77,6 @@ def main() -> None:
     parser.add_argument("--save", type=Path, metavar="FILE.json")
     arguments = parser.parse_args()
     begun = time.perf_counter()
-
-    from adu_core.clips.preprocess import Preprocess
-    from adu_core.data import cache, decoding
-
     size, cores = Preprocess(arguments.size), decoding.threads()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,19 +104,15 @@ def main() -> None:
                 worker.stdout.readline()
 
         def cached() -> None:
+            os.environ["ADU_CACHE"] = tempfile.mkdtemp(dir=folder)  # nothing is in it
             cache.decode(files, size)
 
         def again() -> None:
             int(cache.decode(files, size).pictures.max())
 
-        taken: dict[str, list[float]] = {"alone": [], "cache": [], "again": []}
-        for number in range(arguments.rounds + 1):
-            os.environ["ADU_CACHE"] = str(folder / f"cache{number}")
-            for what, work in (("alone", alone), ("cache", cached), ("again", again)):
-                started = time.perf_counter()
-                work()
-                if number:  # the first round warms up
-                    taken[what].append(time.perf_counter() - started)
+        works = {"alone": alone, "cache": cached, "again": again}
+        timed = {what: partial(seconds, work) for what, work in works.items()}
+        taken = in_turn(timed, arguments.rounds)
         for worker in workers:
             worker.communicate()
     print(f"{len(files)} pictures, {arguments.size} pixels a side, {cores} cores")
@@ -128,13 +125,7 @@ def main() -> None:
         found[what] = {"pictures_per_second": speed, "to_alone": ratio}
         limit = f"   (at least {LIMIT})" if what == "cache" else ""
         print(f"{what:<8}{speed:10.0f} pictures/s{ratio:10.2f}{limit}")
-    if arguments.save:
-        import torch
-
-        from adu_core.machine.files import write_json
-        from adu_core.machine.provenance import provenance
-
-        write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), begun)})
+    keep(arguments.save, found, begun)
 
 
 if __name__ == "__main__":

@@ -21,62 +21,39 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+from common import any_clip, dataset, now
 
-from adu_core import FrozenCLIP, Target, image_features, load_clip, method
+from adu_core import FrozenCLIP, Target, Task, image_features, method
 from adu_core.loop import Loop
 from adu_core.machine.files import read_json, write_json
 from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.runs.cost import forward_flops, passes, rate
-from adu_core.task import DomainDataset, Method, Task
+from adu_core.task import Method
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("tests", "step", "scaling", "gate", "door", "full")
 CLASSES, DOMAINS = 65, ("art", "clipart", "product", "real world")
 
 
-def pictures(count: int, size: int, seed: int) -> torch.Tensor:
-    """Random pictures: what is in them does not change how long they take."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
-
-
-def dataset(shots: int, size: int) -> DomainDataset:
-    """As many pictures of each class in each domain."""
-    cells = torch.arange(CLASSES * len(DOMAINS)).repeat(shots)
-    return DomainDataset(
-        pictures(len(cells), size, 0),
-        cells // len(DOMAINS),
-        cells % len(DOMAINS),
-        tuple(f"thing {number}" for number in range(CLASSES)),
-        DOMAINS,
-    )
-
-
-def wait(device: torch.device) -> None:
-    """Until the device has done all it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def large_run(clip: FrozenCLIP, made: Method, shots: int, tested: int) -> dict[str, Any]:
     """Fit and evaluate once to measure, fit once more to compare."""
-    device = clip.device
-    task = Task(clip, dataset(shots, clip.picture_size), Target(("art",)))
-    test = pictures(tested, clip.picture_size, 1)
-    made.fit(Task(clip, dataset(1, clip.picture_size), Target(("art",))), 0)  # warms up
+    device, target, cells = clip.device, Target(("art",)), CLASSES * len(DOMAINS)
+    data = [
+        dataset(count, CLASSES, DOMAINS, clip.picture_size)
+        for count in (cells, cells * shots, tested)
+    ]
+    made.fit(Task(clip, data[0], target), 0)  # warms up
+    task, test = Task(clip, data[1], target), data[2].pictures
     reset_peak_memory(device)
-    started = time.perf_counter()
+    started = now(device)
     model = made.fit(task, 0, Loop(progress=False))
-    wait(device)
-    fitted = time.perf_counter()
+    fitted = now(device)
     features = image_features(model, test)
-    wait(device)
-    ended = time.perf_counter()
+    ended = now(device)
     about = provenance(device, started)
     again = image_features(made.fit(task, 0, Loop(progress=False)), test[:1024])
     dtype = torch.bfloat16 if getattr(made, "precision", "") == "bfloat16" else torch.float32
@@ -144,10 +121,7 @@ def main() -> None:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         print("there is no CUDA device here: nothing was done")
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # random weights are as fast as others
-        torch.manual_seed(0)
-        clip = load_clip(arguments.clip, device=arguments.device)
+    clip = any_clip(arguments.clip, arguments.device)
     methods = {
         "gate": method("gate"),
         "door": method("door"),

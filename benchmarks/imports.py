@@ -14,10 +14,11 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+from common import in_turn, keep
 
 #: What each ratio to `import torch` is held to, at most.
 LIMITS = {"import adu_core": 1.15, "adu --help": 0.5, "adu run --help": 0.5}
@@ -45,12 +46,8 @@ def main() -> None:
     parser.add_argument("--save", type=Path, metavar="FILE.json")
     arguments = parser.parse_args()
     rounds, started = arguments.rounds, time.perf_counter()
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for number in range(rounds + 1):
-        for name, words in COMMANDS.items():
-            spent = seconds(words)
-            if number:  # the first round warms up
-                taken[name].append(spent)
+    works = {name: partial(seconds, words) for name, words in COMMANDS.items()}
+    taken = in_turn(works, rounds)
     found: dict[str, Any] = {"rounds": rounds}
     for name, values in taken.items():
         ratios = [v / base for v, base in zip(values, taken["import torch"], strict=True)]
@@ -60,11 +57,7 @@ def main() -> None:
             "to_torch": statistics.median(ratios),
         }
         print(f"{name:<16}{found[name]['seconds']:6.2f} s{found[name]['to_torch']:7.2f}{limit}")
-    if arguments.save:
-        from adu_core.machine.files import write_json
-        from adu_core.machine.provenance import provenance
-
-        write_json(arguments.save, found | {"provenance": provenance(torch.device("cpu"), started)})
+    keep(arguments.save, found, started)
 
 
 if __name__ == "__main__":

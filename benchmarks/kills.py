@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from common import keep
 from PIL import Image
 
 from adu_core.cli import main as adu
@@ -33,7 +34,6 @@ from adu_core.clips.preprocess import Preprocess
 from adu_core.data import cache
 from adu_core.data.world import world
 from adu_core.machine.files import read_json, read_tensors, write_json
-from adu_core.machine.provenance import provenance
 
 #: What no two runs have in common: the reason of a pick says how long fitting took.
 TIMES = {"reason", "seconds", "peak_memory_mb", "fit_seconds", "provenance", "memory", "git"}
@@ -181,9 +181,7 @@ def main() -> None:
             print(f"{what:<16}{result['killed']:>4} killed, {result['same']} ended the same")
             if result["same"] < result["killed"]:
                 raise SystemExit(f"{what}: not all ended as the unbroken work did")
-    if arguments.save:
-        about = provenance(torch.device("cpu"), started)
-        write_json(arguments.save, {"works": found, "provenance": about})
+    keep(arguments.save, {"works": found}, started)
 
 
 if __name__ == "__main__":

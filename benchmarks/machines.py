@@ -22,10 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
+from common import keep
 
-from adu_core.machine.files import read_json, write_json
-from adu_core.machine.provenance import provenance
+from adu_core.machine.files import read_json
 from adu_core.rivals.methods import METHODS
 from adu_core.runs.records import read_table
 
@@ -68,9 +67,7 @@ def main() -> int:
         for part in arguments.only:
             machine[part] = RUN[part](BUILD / name.replace(", ", "-"), where, processes)
             print(f"{name}: {part}: {said(machine[part])}", flush=True)
-            if arguments.save:
-                about = provenance(torch.device("cpu"), started)
-                write_json(arguments.save, {"machines": found, "provenance": about})
+            keep(arguments.save, {"machines": found}, started)
     red = [
         name for name, machine in found.items() if any(failed(part) for part in machine.values())
     ]

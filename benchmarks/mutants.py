@@ -21,11 +21,10 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
+from common import keep
 from mutmut.stats import status_by_exit_code
 
-from adu_core.machine.files import read_json, write_json
-from adu_core.machine.provenance import provenance
+from adu_core.machine.files import read_json
 
 ROOT = Path(__file__).parents[1]
 REASONS = Path(__file__).with_name("survivors.json")
@@ -132,10 +131,10 @@ def main() -> None:
             print(f"  {each['function']}: {each['why'] or 'NO REASON KNOWN'}")
             if not each["why"]:
                 print("".join(f"    {line}\n" for line in each["change"]), end="")
-    if arguments.save:
-        about = provenance(torch.device("cpu"), started)
-        before = read_json(arguments.save)["parts"] if arguments.save.exists() else {}
-        write_json(arguments.save, {"parts": before | found, "provenance": about})
+    before = {}
+    if arguments.save and arguments.save.exists():
+        before = read_json(arguments.save)["parts"]
+    keep(arguments.save, {"parts": before | found}, started)
     if any(not each["why"] for part in found.values() for each in part["survived"]):
         raise SystemExit("some changes were noticed by no test: write one, or say why none can")
 

@@ -18,62 +18,38 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import torch
+from common import any_clip, dataset, in_turn, keep, now
 from matplotlib.figure import Figure
 
-from adu_core import FrozenCLIP, Target, class_logits, image_features, load_clip, method
+from adu_core import FrozenCLIP, Target, Task, class_logits, image_features, method
 from adu_core.loop import Loop
-from adu_core.machine.files import write_json
-from adu_core.machine.provenance import provenance
 from adu_core.show import figures
-from adu_core.task import DomainDataset, Task
 
 DOMAINS = ("a", "b", "c", "d")
 WHAT = ("train", "measure", "sentences")
 
 
-def dataset(count: int, classes: int, size: int) -> DomainDataset:
-    """Random pictures: what is in them does not change how long they take."""
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
-    number = torch.arange(count)
-    return DomainDataset(
-        pictures,
-        number % classes,
-        number // classes % len(DOMAINS),
-        tuple(f"thing {number}" for number in range(classes)),
-        DOMAINS,
-    )
-
-
-def wait(clip: FrozenCLIP) -> float:
-    """The time, once the device has done all it was given."""
-    if clip.device.type == "cuda":
-        torch.cuda.synchronize(clip.device)
-    return time.perf_counter()
-
-
 def once(clip: FrozenCLIP, count: int, classes: int) -> dict[str, float]:
     """Seconds of each part, for so many pictures and classes."""
-    pictures = dataset(count, classes, clip.picture_size)
+    pictures, device = dataset(count, classes, DOMAINS, clip.picture_size), clip.device
     ends: list[float] = []
-    loop = Loop(progress=False, after_epoch=lambda *_: ends.append(wait(clip)))
+    loop = Loop(progress=False, after_epoch=lambda *_: ends.append(now(device)))
     task = Task(clip, pictures, Target((DOMAINS[0],)))
     model = method("full", epochs=2, instapg_block=0).fit(task, 0, loop)
-    started = wait(clip)
+    started = now(device)
     class_logits(model, image_features(model, pictures.pictures), pictures.class_names)
-    measured = wait(clip)
+    measured = now(device)
     clip.class_features(pictures.class_names)
     return {
         "train": ends[1] - ends[0],
         "measure": measured - started,
-        "sentences": wait(clip) - measured,
+        "sentences": now(device) - measured,
     }
 
 
@@ -81,16 +57,11 @@ def line(
     clip: FrozenCLIP, points: Sequence[tuple[int, int]], rounds: int
 ) -> list[dict[str, float]]:
     """Each point (pictures, classes), all of them in turn, again and again."""
-    taken: list[list[dict[str, float]]] = [[] for _ in points]
-    for number in range(rounds + 1):
-        for place, (count, classes) in enumerate(points):
-            seconds = once(clip, count, classes)
-            if number:  # the first round warms up
-                taken[place].append(seconds)
+    works = {str(point): partial(once, clip, *point) for point in points}
     return [
         {"pictures": count, "classes": classes}
-        | {what: statistics.median(one[what] for one in seconds) for what in WHAT}
-        for (count, classes), seconds in zip(points, taken, strict=True)
+        | {what: statistics.median(one[what] for one in taken) for what in WHAT}
+        for (count, classes), taken in zip(points, in_turn(works, rounds).values(), strict=True)
     ]
 
 
@@ -129,9 +100,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="and a figure beside it")
     arguments = parser.parse_args()
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # random weights are as fast as others
-        clip = load_clip(arguments.clip, device=arguments.device)
+    clip = any_clip(arguments.clip, arguments.device)
     first, classes, rounds = arguments.pictures, arguments.classes, arguments.rounds
     steps = range(arguments.points)
     found: dict[str, Any] = {
@@ -146,9 +115,8 @@ def main() -> None:
         for what in WHAT:
             ratios = growth(points, what)
             print(f"  {what:<12}{points[0][what]:6.3f} s" + "".join(f"{r:9.2f}" for r in ratios))
+    keep(arguments.save, found, started, clip.device)
     if arguments.save:
-        found["provenance"] = provenance(clip.device, started)
-        write_json(arguments.save, found)
         figures.save(draw(found), arguments.save.with_suffix(".png"))
 
 

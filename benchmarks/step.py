@@ -22,22 +22,18 @@ import argparse
 import math
 import statistics
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from memory import peak_memory
+from common import any_clip, in_turn, keep, peak_memory, seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 import adu_core.clip
 from adu_core.adu import PAPER, Adapter, objective
 from adu_core.clip import run_block
-from adu_core.clips.load import load_clip
-from adu_core.machine.files import write_json
-from adu_core.machine.provenance import provenance
 from adu_core.precision import tf32
 
 #: What we hold ourselves to, by device and precision: at most, at least, at most.
@@ -87,21 +83,9 @@ def bare(adapter: Adapter, pictures: torch.Tensor, precision: str) -> None:
     torch.autograd.grad(features.sum(), seen)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long ``work`` takes once."""
-    started = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """All that is printed, as plain numbers."""
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # random weights are as fast as others
-        clip = load_clip(arguments.clip, device=arguments.device)
+    clip = any_clip(arguments.clip, arguments.device)
     names = [f"thing {i}" for i in range(16)]
     adapter = Adapter(clip, names, ("a", "b", "c", "d"), ("a",), PAPER)
     size, batch, device = clip.picture_size, arguments.batch, clip.device
@@ -138,14 +122,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if arguments.compile:
         works["compiled"] = partial(adu_step, forward=torch.compile(adapter.features))
-        found["compile_seconds"] = seconds(works["compiled"])
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(arguments.rounds + 1):
-        for name, work in works.items():
-            spent = seconds(work)
-            if number:  # the first round warms up
-                taken[name].append(spent)
-
+        found["compile_seconds"] = seconds(works["compiled"], device)
+    timed = {name: partial(seconds, work, device) for name, work in works.items()}
+    taken = in_turn(timed, arguments.rounds)
     median = statistics.median
     rates = [repeats * 2 * left.numel() * right.shape[1] / t for t in taken["products"]]
     pairs = list(zip(taken["adu"], rates, strict=True))
@@ -216,8 +195,7 @@ def main() -> None:
             f"compiling               {found['compile_seconds']:8.1f} s, "
             + (f"paid back after {pays} steps" if pays else "never paid back")
         )
-    if arguments.save:
-        write_json(arguments.save, found | {"provenance": provenance(device, started)})
+    keep(arguments.save, found, started, device)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ sys.path.insert(0, str(FOLDER))
 import audits  # noqa: E402
 import machines  # noqa: E402
 import mutants  # noqa: E402
-from memory import peak_memory  # noqa: E402
+from common import peak_memory  # noqa: E402
 
 
 @pytest.fixture
@@ -109,11 +109,6 @@ def test_imports_and_decoding(tmp_path: Path) -> None:
     words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
     said_apart("decode.py", *words, "--save", str(tmp_path / "decode.json"))
     assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
-
-
-def test_kernels_that_start_together_all_come_up() -> None:
-    printed = said_apart("kernels.py", "--count", "3", "--together", "3")
-    assert "0 of 3 notebooks failed, 0 kernels were started once more" in printed
 
 
 def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(

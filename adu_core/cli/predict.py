@@ -74,7 +74,7 @@ def do(arguments: argparse.Namespace) -> int:
         try:
             files += _files(place)
         except OSError as error:
-            bad += _tell(error)
+            bad += _complain(error)
     if not files:
         return 2
     device = resolved(arguments.device, (name, pretrained))
@@ -88,7 +88,7 @@ def do(arguments: argparse.Namespace) -> int:
             batch = files[start : start + BATCH]
             for answer in _answers(model, batch, arguments.top):
                 if isinstance(answer, str):
-                    bad += _tell(answer)
+                    bad += _complain(answer)
                 else:
                     tqdm.write(table.rows(answer) if table else json.dumps(answer))
             bar.update(len(batch))
@@ -109,7 +109,7 @@ def _files(place: str) -> list[str]:
     return found
 
 
-def _tell(error: object) -> int:
+def _complain(error: object) -> int:
     """Say on stderr what cannot be read, and count it."""
     from tqdm import tqdm
 
@@ -118,7 +118,7 @@ def _tell(error: object) -> int:
 
 
 def _answers(model: Model, files: Sequence[str], top: int) -> Iterator[dict[str, Any] | str]:
-    """What is said of each file, as ``--json`` prints it, or why it cannot be read."""
+    """The answer for each file, as ``--json`` prints it, or why it cannot be read."""
     import torch
 
     from adu_core.data.decoding import decode_all
@@ -128,28 +128,27 @@ def _answers(model: Model, files: Sequence[str], top: int) -> Iterator[dict[str,
     pictures = torch.zeros(len(files), 3, shape.size, shape.size, dtype=torch.uint8)
     items = [Path(name) for name in files]
     bad = decode_all(items, range(len(items)), shape, pictures.__setitem__, progress=False)
-    said = []
-    for which in (model.clip, model):
-        logits = class_logits(which, image_features(which, pictures), model.class_names)
-        most, labels = logits.softmax(dim=1).topk(min(top, logits.shape[1]))
-        said.append(
-            [
-                list(zip(*pair, strict=True))
-                for pair in zip(labels.tolist(), most.tolist(), strict=True)
-            ]
-        )
     with torch.no_grad():
         refused = model.refuses(pictures).tolist()
-    for number, name in enumerate(files):
+    named = []
+    for which in (model.clip, model):
+        logits = class_logits(which, image_features(which, pictures), model.class_names)
+        found = logits.softmax(dim=1).topk(min(top, logits.shape[1]))
+        named.append(
+            [
+                [
+                    {"class": model.class_names[label], "probability": round(most, 6)}
+                    for label, most in zip(*row, strict=True)
+                ]
+                for row in zip(found.indices.tolist(), found.values.tolist(), strict=True)
+            ]
+        )
+    for number, (name, before, after, gone) in enumerate(zip(files, *named, refused, strict=True)):
         if number in bad:
             yield bad[number]
-            continue
-        before, after = (
-            [{"class": model.class_names[i], "probability": round(p, 6)} for i, p in each[number]]
-            for each in said
-        )
-        gone = refused[number]
-        yield {"file": name, "before": before, "after": [] if gone else after, "refused": gone}
+        else:
+            after = [] if gone else after
+            yield {"file": name, "before": before, "after": after, "refused": gone}
 
 
 class _Table:

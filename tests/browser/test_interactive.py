@@ -1,13 +1,17 @@
+"""Explorer, player, terms and search answer to a reader; a page is opened once for its tests."""
+
 import pytest
 
-from .conftest import Reader
+from .conftest import Reader, each
 
 LAST = "notebooks/08_adu.html"
 
 
-@pytest.fixture
-def page(reader):
-    return reader.open(LAST)
+@pytest.fixture(scope="module")
+def page(browser):
+    reader = Reader(browser)
+    yield reader.open(LAST)
+    reader.context.close()
 
 
 def test_the_explorer_answers_to_the_mouse(page):
@@ -69,8 +73,9 @@ def test_figures_and_frames_suit_the_theme(browser, theme):
     reader.context.close()
 
 
-def test_a_term_explains_itself_to_mouse_and_keyboard(reader):
-    page = reader.open("book/index.html")
+@each(["book/index.html"])
+def test_a_term_explains_itself_to_mouse_and_keyboard(opened):
+    page = opened.page
     box, link = page.locator("#definition"), page.locator('a[href$="#term-domain"]').first
     assert box.is_hidden()
     link.hover()
@@ -84,11 +89,12 @@ def test_a_term_explains_itself_to_mouse_and_keyboard(reader):
     assert box.is_visible()
     page.keyboard.press("Tab")
     assert link.get_attribute("aria-describedby") is None
-    assert not reader.complaints
+    assert not opened.complaints
 
 
-def test_every_link_to_a_term_has_an_explanation(reader):
-    page = reader.open("book/index.html")
+@each(["book/index.html"])
+def test_every_link_to_a_term_has_an_explanation(opened):
+    page = opened.page
     known = page.evaluate("Object.keys(window.DEFINITIONS)")
     found = page.evaluate(
         "[...document.querySelectorAll('a.reference[href*=\"#term-\"]')].map(a => a.hash.slice(1))"

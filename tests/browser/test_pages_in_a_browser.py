@@ -138,8 +138,9 @@ def test_a_question_answers_to_whoever_picks_a_choice(opened: Reader) -> None:
     assert not opened.complaints
 
 
-def test_the_front_page_shows_the_finding_with_its_numbers(reader: Reader) -> None:
-    page = reader.open("book/index.html")
+@each(["book/index.html"])
+def test_the_front_page_shows_the_finding_with_its_numbers(opened: Reader) -> None:
+    page = opened.page
     image = page.locator('img.only-light[src$="bench.svg"]')
     assert image.evaluate("image => image.naturalWidth") > 0
     assert page.locator("figure", has=image).locator("figcaption").is_visible()
