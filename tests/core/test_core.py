@@ -47,3 +47,7 @@ def test_importing_the_losses_loads_little() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(told.stdout.split()) == {"adu_core", "adu_core.losses", "adu_core.precision"}
+
+
+def test_it_is_read_in_an_hour() -> None:
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in CORE) <= 1700

@@ -112,19 +112,6 @@ def test_forgotten_marks_the_pictures_of_the_named_domains():
     assert Target(("domain 0", "domain 2")).mask(data).tolist() == [True, False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("forget", "message"),
-    [
-        ([], "cannot forget no domain"),
-        (["domain 0", "domain 1"], "cannot forget every domain"),
-        (["sketch"], "no domain 'sketch': the domains are domain 0, domain 1"),
-    ],
-)
-def test_what_cannot_be_forgotten_is_refused(forget, message):
-    with pytest.raises(ValueError, match=message):
-        Target(tuple(forget)).mask(numbered([[1, 1]]))
-
-
 def test_the_fingerprint_changes_with_a_pixel_a_label_and_a_name():
     data = numbered([[2, 2], [2, 2]])
     changed = [numbered([[2, 2], [2, 2]]) for _ in range(3)]

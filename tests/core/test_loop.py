@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adu_core import Splits, Target, Task, load_clip, method, objective
+from adu_core import MINI, Splits, Target, Task, load_clip, method
 from adu_core import precision as precisions
-from adu_core.adu import ADU
 from adu_core.loop import Batch, Loop, Steps, learning_rate, train
 from adu_core.losses import mmd2
 from adu_core.precision import exact, tf32
@@ -254,74 +253,9 @@ def test_a_step_in_bfloat16_goes_where_one_in_float32_does(few: Splits) -> None:
     assert not torch.equal(*moved.values())  # it did run in bfloat16
 
 
-# What ADU is taught.
-
-LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.0]])
-LABELS = torch.tensor([0, 0, 1, 1])
-DOMAINS = torch.tensor([0, 0, 1, 1])
-FORGOTTEN = torch.tensor([False, False, True, True])
-FEATURES = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
-
-MEMORIZE = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))) / 2
-FORGET = (math.log(math.exp(3) + 1) - 1.5 + math.log(2)) / 2
-# The median squared distance of two different pictures is 4, that of the two domains.
-MMD2 = 2 - 2 * sum(math.exp(-1 / (2 * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
-
-
-def taught(settings: ADU, domain_logits: Tensor | None = None, **changes: Any) -> Any:
-    known = {"logits": LOGITS, "labels": LABELS, "domains": DOMAINS, "forgotten": FORGOTTEN}
-    return objective(
-        settings, features=FEATURES, domain_logits=domain_logits, **{**known, **changes}
-    )
-
-
-def test_the_objective_is_the_sum_of_its_parts_by_hand():
-    settings = ADU(gamma=3.0, lam=5.0, forget_weight=0.5)
-    parts = taught(settings)
-    assert parts.memorize.item() == pytest.approx(MEMORIZE)
-    assert parts.forget.item() == pytest.approx(FORGET)
-    assert parts.ddl.item() == 0
-    assert parts.total.item() == pytest.approx(MEMORIZE + 0.5 * FORGET)
-    # The domain classifier says nothing: log 2 nats.
-    parts = taught(settings, torch.zeros(4, 2))
-    assert parts.ddl.item() == pytest.approx(3 * math.log(2) - 5 * MMD2, rel=1e-5)
-    whole = MEMORIZE + 0.5 * FORGET + 3 * math.log(2) - 5 * MMD2
-    assert parts.total.item() == pytest.approx(whole, rel=1e-5)
-
-
-def test_memorize_and_forget_are_not_the_same_thing_the_other_way_round():
-    parts, swapped = taught(ADU()), taught(ADU(), forgotten=~FORGOTTEN)
-    assert abs(parts.memorize - swapped.memorize) > 0.1
-    assert abs(parts.forget - swapped.forget) > 0.01
-    logits = LOGITS.clone().requires_grad_()
-    taught(ADU(), logits=logits).total.backward()
-    slope = logits.grad
-    assert slope is not None
-    assert (slope[:2, 0] < 0).all()  # memorized: more for the right class
-    assert (slope[:2, 1] > 0).all()
-    assert (
-        slope[2, 0] > 0 > slope[2, 1]
-    )  # forgotten: less for the class it is sure of, right or not
-    assert slope[3].abs().max() < 1e-6  # and content where it knows nothing
-    # The classes of forgotten pictures are of no account.
-    assert torch.equal(taught(ADU(), labels=torch.tensor([0, 0, 0, 0])).total, parts.total)
-
-
-def test_the_domain_classifier_and_mmd2_pull_domains_apart():
-    apart = torch.tensor([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
-    assert taught(ADU(), apart).total < taught(ADU(), torch.zeros(4, 2)).total
-    assert taught(ADU(), -apart).total > taught(ADU(), torch.zeros(4, 2)).total
-    features = FEATURES.clone().requires_grad_()
-    parts = objective(
-        ADU(gamma=0.0, bandwidths=(50.0,)),
-        features=features,
-        logits=LOGITS,
-        domain_logits=torch.zeros(4, 2),
-        labels=LABELS,
-        domains=DOMAINS,
-        forgotten=FORGOTTEN,
-    )
-    parts.total.backward()
-    assert features.grad is not None
-    assert (features.grad[:2, 0] < 0).all()  # a step against it moves the first domain further
-    assert (features.grad[2:, 0] > 0).all()
+def test_the_learning_rate_warms_up_then_falls() -> None:
+    rates = [learning_rate(epoch, MINI) for epoch in range(MINI.epochs)]
+    assert rates[0] == MINI.warmup_rate
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert MINI.learning_rate > rates[1] > 0.9 * MINI.learning_rate
+    assert 0 < rates[-1] < 0.05 * MINI.learning_rate

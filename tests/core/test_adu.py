@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,11 +18,13 @@ from adu_core import (
     ABLATION,
     ADU,
     MINI,
+    Adapter,
     FrozenCLIP,
     Loop,
     Splits,
     Target,
     Task,
+    fit,
     load_clip,
     method,
     mmd2,
@@ -46,13 +49,6 @@ def test_the_ablation_has_the_papers_names() -> None:
         "ddl": "vision prompts + DDL",
         "full": "vision prompts + InstaPG + DDL",
     }
-
-
-def test_small_clips_have_settings_of_their_own() -> None:
-    short = {"epochs": 12, "gamma": 3.0, "lam": 10.0}
-    assert dict(ABLATION["full"].small) == {**short, "instapg_block": 0}
-    assert dict(ABLATION["baseline"].small) == {**short, "forget_weight": 0.3}
-    assert dict(ABLATION["ddl"].small) == dict(ABLATION["instapg"].small) == short
 
 
 def test_a_search_tries_what_is_in_play() -> None:
@@ -235,3 +231,89 @@ def test_ddl_is_weighed_and_measured_as_the_settings_say(settings: ADU) -> None:
     told = F.cross_entropy(of_domains, domains)
     apart = mmd2(features, domains, domain_count=2, multiples=settings.bandwidths)
     torch.testing.assert_close(found.ddl, settings.gamma * told - settings.lam * apart)
+
+
+@pytest.mark.parametrize("name", ABLATION)
+def test_only_the_adapter_learns(name: str, tiny_clip: FrozenCLIP, few: Splits) -> None:
+    parts = {"instapg": ABLATION[name].instapg, "ddl": ABLATION[name].ddl}
+    settings = replace(QUICK, **parts, text_tokens=2)
+    weights = {key: value.clone() for key, value in tiny_clip.state_dict().items()}
+    names = few.shots.class_names, few.shots.domain_names
+    start = dict(Adapter(tiny_clip, *names, ["sketch"], settings, seed=0).named_parameters())
+    adapter, history = fit(tiny_clip, few.shots, ["sketch"], settings, progress=False)
+    assert all(torch.equal(weights[key], value) for key, value in tiny_clip.state_dict().items())
+    assert all(parameter.grad is None for parameter in tiny_clip.parameters())
+    for key, value in adapter.named_parameters():
+        assert not torch.equal(value, start[key]), key
+    assert len(history) == 2
+    children = {name for name, _ in adapter.named_children()}
+    assert {part: part in children for part in ("instapg", "domain_classifier")} == {
+        "instapg": parts["instapg"],
+        "domain_classifier": parts["ddl"],
+    }
+
+
+# What ADU is taught.
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.0]])
+LABELS = torch.tensor([0, 0, 1, 1])
+DOMAINS = torch.tensor([0, 0, 1, 1])
+FORGOTTEN = torch.tensor([False, False, True, True])
+FEATURES = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+
+MEMORIZE = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1))) / 2
+FORGET = (math.log(math.exp(3) + 1) - 1.5 + math.log(2)) / 2
+# The median squared distance of two different pictures is 4, that of the two domains.
+MMD2 = 2 - 2 * sum(math.exp(-1 / (2 * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
+
+
+def taught(settings: ADU, domain_logits: Tensor | None = None, **changes: Any) -> Any:
+    known = {
+        "features": FEATURES, "logits": LOGITS, "labels": LABELS, "domains": DOMAINS,
+        "forgotten": FORGOTTEN,
+    }  # fmt: skip
+    return objective(settings, domain_logits=domain_logits, **known | changes)
+
+
+def test_the_objective_is_the_sum_of_its_parts_by_hand():
+    settings = ADU(gamma=3.0, lam=5.0, forget_weight=0.5)
+    parts = taught(settings)
+    assert parts.memorize.item() == pytest.approx(MEMORIZE)
+    assert parts.forget.item() == pytest.approx(FORGET)
+    assert parts.ddl.item() == 0
+    assert parts.total.item() == pytest.approx(MEMORIZE + 0.5 * FORGET)
+    # The domain classifier says nothing: log 2 nats.
+    parts = taught(settings, torch.zeros(4, 2))
+    assert parts.ddl.item() == pytest.approx(3 * math.log(2) - 5 * MMD2, rel=1e-5)
+    whole = MEMORIZE + 0.5 * FORGET + 3 * math.log(2) - 5 * MMD2
+    assert parts.total.item() == pytest.approx(whole, rel=1e-5)
+
+
+def test_memorize_and_forget_are_not_the_same_thing_the_other_way_round():
+    parts, swapped = taught(ADU()), taught(ADU(), forgotten=~FORGOTTEN)
+    assert abs(parts.memorize - swapped.memorize) > 0.1
+    assert abs(parts.forget - swapped.forget) > 0.01
+    logits = LOGITS.clone().requires_grad_()
+    taught(ADU(), logits=logits).total.backward()
+    slope = logits.grad
+    assert slope is not None
+    assert (slope[:2, 0] < 0).all()  # memorized: more for the right class
+    assert (slope[:2, 1] > 0).all()
+    assert (
+        slope[2, 0] > 0 > slope[2, 1]
+    )  # forgotten: less for the class it is sure of, right or not
+    assert slope[3].abs().max() < 1e-6  # and content where it knows nothing
+    # The classes of forgotten pictures are of no account.
+    assert torch.equal(taught(ADU(), labels=torch.tensor([0, 0, 0, 0])).total, parts.total)
+
+
+def test_the_domain_classifier_and_mmd2_pull_domains_apart():
+    apart = torch.tensor([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
+    assert taught(ADU(), apart).total < taught(ADU(), torch.zeros(4, 2)).total
+    assert taught(ADU(), -apart).total > taught(ADU(), torch.zeros(4, 2)).total
+    features = FEATURES.clone().requires_grad_()
+    parts = taught(ADU(gamma=0.0, bandwidths=(50.0,)), torch.zeros(4, 2), features=features)
+    parts.total.backward()
+    assert features.grad is not None
+    assert (features.grad[:2, 0] < 0).all()  # a step against it moves the first domain further
+    assert (features.grad[2:, 0] > 0).all()

@@ -1,0 +1,98 @@
+"""What an interrupted training goes on from."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from adu_core import MINI, Adapter, FrozenCLIP, Splits, fit
+from adu_core.machine.files import read_tensors
+
+QUICK = replace(MINI, epochs=3, batch_size=8, learning_rate=0.05)
+
+
+def bits(adapter: Adapter) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in adapter.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_another_run_does_not_go_on_from_it(
+    tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
+) -> None:
+    def interrupt(done: int, _: Adapter) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    arguments = (tiny_clip, few.shots, ["sketch"], QUICK)
+    file = tmp_path / "training.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        fit(*arguments, checkpoint=file, after_epoch=interrupt, progress=False)
+    with pytest.raises(ValueError, match=r"another run \(seed 0, now 1\): remove it"):
+        fit(*arguments, seed=1, checkpoint=file, progress=False)
+    other = replace(QUICK, forget_weight=7.0, prompt_std=0.5)
+    was = rf"prompt_std {QUICK.prompt_std}, now 0.5; forget_weight {QUICK.forget_weight}, now 7.0"
+    with pytest.raises(ValueError, match=rf"another run \({was}\): remove it"):
+        fit(*arguments[:3], other, checkpoint=file, progress=False)
+
+
+KILLED = """
+import sys, torch
+from dataclasses import replace
+from adu_core import MINI, fit, load_clip, world
+torch.set_num_threads(int(sys.argv[3]))
+shots = world("train", 2, classes=("car", "house", "tree", "fish"))
+settings = replace(MINI, epochs=400, batch_size=8, learning_rate=0.05)
+def say(done, adapter):
+    print(done, flush=True)
+fit(load_clip(sys.argv[1]), shots, ["sketch"], settings, checkpoint=sys.argv[2],
+    progress=False, after_epoch=say)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
+def test_killed_in_training_and_resumed_is_unbroken(
+    tiny_path: str, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
+) -> None:
+    file = tmp_path / "training.safetensors"
+    words = [sys.executable, "-c", KILLED, tiny_path, str(file), str(torch.get_num_threads())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 3:
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    _, about = read_tensors(file)
+    done = len(about["history"])
+    assert done >= 3
+    # The rest of 400 epochs would take long: compare with an unbroken run after one more.
+    settings = replace(QUICK, epochs=400)
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(epoch: int, adapter: Adapter) -> None:
+        if epoch == done + 1:
+            found.append(bits(adapter))
+            raise EnoughError
+
+    found: list[dict[str, Tensor]] = []
+    for checkpoint in (file, None):
+        with pytest.raises(EnoughError):
+            fit(
+                tiny_clip,
+                few.shots,
+                ["sketch"],
+                settings,
+                checkpoint=checkpoint,
+                after_epoch=stop,
+                progress=False,
+            )
+    assert same(*found)
