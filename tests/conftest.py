@@ -18,7 +18,8 @@ from adu_core.cli import main
 EXACT = {
     "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "colours",
     "computed", "core", "dark", "dataset", "execute", "figures", "files", "folder", "frame",
-    "fronts", "fuzz", "grid", "hub", "interactive", "names", "notebooks", "pages", "profiles", "provenance",
+    "fronts", "fuzz", "grid", "hub", "interactive", "names", "notebooks", "pages", "profiles",
+    "provenance",
     "records", "replace", "settings", "sources", "spec", "target", "text", "tree", "workflows",
 }  # fmt: skip
 
