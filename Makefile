@@ -22,7 +22,7 @@ BOUNDED := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS)
 # The book is built from a copy of the sources whose notebooks have been executed, once, for
 # the test and for the page: the notebooks under version control hold no output.
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-# Records are thousands of files, too many for one command line: they are copied as a folder, below.
+# Records are copied as a folder, below.
 PAGES := $(wildcard *.md) LICENSE pyproject.toml \
 $(shell find book -type f -not -path '*/.*' -not -path 'book/results/*/*')
 # What a notebook reads: when it is newer than the copies, all of them are executed anew.

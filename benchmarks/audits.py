@@ -16,7 +16,7 @@ from typing import Any
 
 from adu_core.cli import main as adu
 from adu_core.machine.files import read_json, write_json
-from adu_core.runs.record import read_record
+from adu_core.runs.record import read_record, record_paths
 
 BENCH = Path(__file__).parents[1] / "book/results/bench/world/runs"
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, required=True, metavar="DIR")
     arguments = parser.parse_args()
-    records = map(read_record, sorted(arguments.bench.glob("*.json")))
+    records = map(read_record, record_paths(arguments.bench))
     configs = {record["config"]["method"]["name"]: record["config"] for record in records}
     for name in arguments.methods.split(",") if arguments.methods else configs:
         config = configs[name]

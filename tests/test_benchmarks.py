@@ -15,7 +15,7 @@ import torch
 from adu_core.cli import parser
 from adu_core.cli.options import method_from
 from adu_core.machine.files import plain, read_json, write_json
-from adu_core.runs.record import read_record
+from adu_core.runs.record import read_record, record_paths
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -90,7 +90,7 @@ def test_work_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
 def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(
     tmp_path: Path, said: Callable[..., str]
 ) -> None:
-    record = next(audits.BENCH.glob("*-full-*.json"))
+    record = next(path for path in record_paths(audits.BENCH) if "-full-" in path.name)
     full = read_record(record)["config"]["method"]
     words = audits.settings(full)
     assert not {"instapg=true", "ddl=true"} & set(words)  # its name says so

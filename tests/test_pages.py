@@ -20,7 +20,7 @@ from adu_core.machine.files import read_json
 from adu_core.rivals.methods import METHODS, from_dict, method
 from adu_core.runs.fronts import half_width
 from adu_core.runs.grid import read_grids
-from adu_core.runs.record import read_record
+from adu_core.runs.record import read_record, record_paths
 from adu_core.runs.records import read_table, summary
 
 ROOT = Path(__file__).parents[1]
@@ -167,26 +167,8 @@ def test_the_commands_beside_the_records_make_these_records(monkeypatch, capsys)
         )
         assert asked == there, words
         made[Path(command[1])] = made.get(Path(command[1]), 0) + int(asked)
-    assert len(made) == 6
-    assert made == {folder: len([*folder.glob("*.json")]) for folder in made}
-
-
-def test_the_tables_of_settings_are_those_of_the_records():
-    notes = (ROOT / "book/design-notes.md").read_text(encoding="utf-8").replace("**", "")
-
-    def h(folder: str, **settings: object) -> float:
-        table = read_table(ROOT / "book/results/tuning" / folder)
-        for name, value in settings.items():
-            table = table[table[name] == value]
-        assert len(table) == 2
-        return float(table["h"].mean())
-
-    for block in (1, 3):
-        values = [h("block", instapg_block=block, instapg_wiring=w) for w in ("add", "each")]
-        assert f"| {block} | {values[0]:.1f} | {values[1]:.1f} |" in notes
-    for gamma in (3, 10, 30):
-        values = [f"{h('strength', gamma=gamma, lam=lam):.1f}" for lam in (1, 3, 10)]
-        assert f"| γ = {gamma} | {' | '.join(values)} |" in notes
+    assert len(made) == 3
+    assert made == {folder: len(record_paths(folder)) for folder in made}
 
 
 def test_the_table_of_defaults_for_small_clips_is_that_of_the_records():
@@ -202,7 +184,7 @@ def test_the_table_of_defaults_for_small_clips_is_that_of_the_records():
     ):
         cells = []
         for data in ("world", "pacs"):
-            paths = (ROOT / "book/results/tuning/small" / data).glob("*.json")
+            paths = record_paths(ROOT / "book/results/tuning/small" / data)
             records = [read_record(path) for path in paths]
             found = [r for r in records if from_dict(r["config"]["method"], "record") == wanted]
             assert len(found) == 2
@@ -265,7 +247,7 @@ def test_a_grids_records_are_those_it_asks_for(path, monkeypatch):
 
     specs = [spec for grid in read_grids(path) for spec in grid.specs(names)]
     wanted = {f"{spec.name}.json" for spec in specs}
-    assert wanted == {each.name for each in path.parent.glob("*.json")}
+    assert wanted == {each.name for each in record_paths(path.parent)}
 
 
 def test_what_clips_know_that_never_saw_a_domain_is_their_records():

@@ -53,13 +53,16 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--figure", metavar="FILE", help="draw the means; the suffix says how")
     command.add_argument(
+        "--pack", action="store_true", help="then put DIR's records into one file, records.jsonl"
+    )
+    command.add_argument(
         "--audits", action="store_true", help="the scores of `adu audit` instead, a line each"
     )
 
 
 def do(arguments: argparse.Namespace) -> None:
     """Read, print, draw."""
-    means = ("also", "fronts", "against", "figure")
+    means = ("also", "fronts", "against", "figure", "pack")
     asked = [f"--{name}" for name in means if getattr(arguments, name)]
     asked += ["--by"] * (arguments.by != ["method"])
     if arguments.audits and asked:
@@ -93,3 +96,7 @@ def do(arguments: argparse.Namespace) -> None:
         print("\nSpearman's rho over runs, within each forgotten domain, with 95 % intervals:")
         measured = associations(found, arguments.against)
         print(measured.to_string(index=False, float_format="%.2f", na_rep="–"))
+    if arguments.pack:
+        from adu_core.runs.record import pack
+
+        print(f"\nthe records are in {pack(arguments.folder)}, a line each")

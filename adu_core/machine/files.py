@@ -76,20 +76,33 @@ def read_json(path: str | Path) -> Any:
     Infinity, which JSON does not know, are none.
     """
     try:
-        return json.loads(Path(path).read_bytes(), parse_constant=_no_number)  # any Unicode
+        text = Path(path).read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise ValueError(f"{path} is not readable as JSON ({error})") from None
+    return parse_json(text, path)
+
+
+def parse_json(text: bytes, where: object) -> Any:
+    """What JSON in any Unicode says, or a ``ValueError`` that names the place."""
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is not readable as JSON ({error})") from None
 
 
 def read_as(kind: TypeAdapter[T], path: str | Path) -> T:
     """What a JSON file holds, if it is of this kind; else a ``ValueError`` says where it is not."""
-    value = read_json(path)
+    return checked(kind, read_json(path), path)
+
+
+def checked(kind: TypeAdapter[T], value: Any, where: object) -> T:
+    """The value, if it is of this kind; else a ``ValueError`` that names the place."""
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise ValueError(f"{path}: {in_words(error)}") from None
+        raise ValueError(f"{where}: {in_words(error)}") from None
 
 
 def _no_number(word: str) -> None:

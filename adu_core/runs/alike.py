@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adu_core.data.grammar import drawn
-from adu_core.runs.record import Record, read_record
+from adu_core.runs.record import Record, read_record, record_paths
 from adu_core.runs.run_spec import clip_of, fingerprints, read_anew
 from adu_core.runs.spec import Spec
 
@@ -22,7 +22,7 @@ def refuse_unlike(folder: str | Path, work: Sequence[Spec]) -> None:
     read_anew(*{spec.data for spec in work})
     asked = {(spec.data, spec.clip) for spec in work}
     known: dict[Any, str | None] = {}
-    for path in sorted(Path(folder).glob("*-seed*-*.json")):
+    for path in record_paths(folder):
         try:
             record = read_record(path)
         except ValueError:

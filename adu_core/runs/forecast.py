@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from adu_core.runs.record import read_record
+from adu_core.runs.record import has_record, read_record
 from adu_core.runs.spec import Spec
 
 
@@ -20,7 +20,7 @@ def forecast(work: Sequence[Spec], folder: str | Path, processes: int = 1) -> st
     there = 0
     for spec in work:
         path = Path(folder) / f"{spec.name}.json"
-        if path.exists():
+        if has_record(path):
             there += 1
             taken = read_record(path)["provenance"]["seconds"]
             seconds.setdefault(spec.method.name, []).append(taken)
@@ -32,7 +32,7 @@ def forecast(work: Sequence[Spec], folder: str | Path, processes: int = 1) -> st
         total = sum(mean(seconds.get(spec.method.name, known)) for spec in some)
         return f"about {said_time(total / processes)}"
 
-    rest = [spec for spec in work if not (Path(folder) / f"{spec.name}.json").exists()]
+    rest = [spec for spec in work if not has_record(Path(folder) / f"{spec.name}.json")]
     lines = [f"{len(work)} runs, {expected(work)} in all; {there} are there"]
     if rest:
         lines.append(f"to run: {len(rest)}, {expected(rest)}")

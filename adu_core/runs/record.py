@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from adu_core.machine.files import read_as
+from adu_core.machine.files import checked, parse_json, plain, read_json, write_text
 from adu_core.runs.spec import Spec
 
 SCHEMA: Final = 2
+#: A file of many records, a line each.
+PACKED = "records.jsonl"
+#: JSON files that lie beside records and are none.
+COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json", "audit.json"})
 #: What every measurement says.
 RESULTS = ("mem", "for", "h", "selectivity")
 
@@ -95,19 +101,92 @@ _RECORD = TypeAdapter(Record)
 
 
 def read_record(path: str | Path) -> Record:
-    """One record, every value checked; a ``ValueError`` names the file and what is wrong in it."""
-    record = read_as(_RECORD, path)
-    if record["spec"] != Spec.from_dict(record["config"], path).hash:
-        raise ValueError(f"{path}: its config was changed: the hash does not fit")
+    """One record, every value checked; a ``ValueError`` names the file and what is wrong in it.
+
+    Where there is no such file, it is the line of this name in the ``records.jsonl`` beside it.
+    """
+    path = Path(path)
+    lines = {} if path.exists() else _packed(path.parent)
+    if path.stem in lines:
+        where, value = f"{path.parent / PACKED}: {path.stem}", lines[path.stem]
+    else:
+        where, value = str(path), read_json(path)
+    record = checked(_RECORD, value, where)
+    if record["spec"] != Spec.from_dict(record["config"], where).hash:
+        raise ValueError(f"{where}: its config was changed: the hash does not fit")
     domains = set(record["found"]["domains"])
     for when in ("before", "after"):
         measured: Measured = record[when]
         if not set(RESULTS) <= measured["metrics"].keys():
-            raise ValueError(f"{path}: {when}.metrics must hold {', '.join(RESULTS)}")
+            raise ValueError(f"{where}: {when}.metrics must hold {', '.join(RESULTS)}")
         if measured["accuracy"].keys() != domains:
-            raise ValueError(f"{path}: {when}.accuracy must be of {', '.join(sorted(domains))}")
+            raise ValueError(f"{where}: {when}.accuracy must be of {', '.join(sorted(domains))}")
         for side in ("kept", "forgotten"):
             there = measured[side].keys()
             if there != record["after"][side].keys() or not there <= domains:
-                raise ValueError(f"{path}: {when}.{side} is of other domains")
+                raise ValueError(f"{where}: {when}.{side} is of other domains")
     return record
+
+
+def has_record(path: str | Path) -> bool:
+    """Whether there is a record at ``path``, as a file or as a line of ``records.jsonl``."""
+    path = Path(path)
+    return path.exists() or path.stem in _packed(path.parent)
+
+
+def record_paths(folder: str | Path) -> list[Path]:
+    """The places of the records in a folder, not below it, as ``read_record`` takes them.
+
+    What failed, and what `adu run` and `adu bench` put beside records, is none.
+    """
+    folder = Path(folder)
+    files = {
+        path
+        for path in folder.glob("*.json")
+        if path.name not in COMPANIONS
+        and not path.name.startswith(".")  # left half written
+        and not path.name.endswith(".failed.json")
+    }
+    return sorted(files | {folder / f"{name}.json" for name in _packed(folder)})
+
+
+def pack(folder: str | Path) -> Path:
+    """Put the records of a folder into its ``records.jsonl``, a line each, sorted by name.
+
+    A sweep in the folder finds them there and adds files of its own, which can be packed again.
+    Raises ``ValueError`` if there is none, or if a file is no record: then nothing is changed.
+    """
+    folder = Path(folder)
+    lines = {}
+    for path in record_paths(folder):
+        record = read_record(path)
+        name = Spec.from_dict(record["config"], path).name
+        lines[name] = json.dumps(plain(record), allow_nan=False)
+    if not lines:
+        raise ValueError(f"{folder} holds no record itself: name the folder that does")
+    files = [path for path in record_paths(folder) if path.exists()]
+    write_text(folder / PACKED, "".join(f"{lines[name]}\n" for name in sorted(lines)))
+    for path in files:
+        path.unlink()
+    return folder / PACKED
+
+
+def _packed(folder: Path) -> dict[str, Any]:
+    """The lines of a folder's ``records.jsonl``, unchecked, by the names that files would have."""
+    path = folder / PACKED
+    try:
+        about = path.stat()
+    except OSError:
+        return {}
+    return _lines(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.cache
+def _lines(path: Path, *_changed: int) -> dict[str, Any]:
+    found = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        where = f"{path}, line {number}"
+        value = parse_json(line, where)
+        config = value.get("config") if isinstance(value, dict) else None
+        found[Spec.from_dict(config, where).name] = value
+    return found

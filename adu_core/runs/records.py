@@ -18,19 +18,18 @@ from adu_core.runs.fronts import (
     hypervolume,
     perfect_gate_h,
 )
-from adu_core.runs.record import RESULTS, Record, read_record
+from adu_core.runs.record import PACKED, RESULTS, Record, read_record, record_paths
 from adu_core.runs.spec import Spec
 
 NAN = float("nan")
-#: JSON files that lie beside records and are none.
-COMPANIONS = frozenset({"adapter.json", "history.json", "bench.json", "audit.json"})
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """Records as a table, a row each: of the files named, or of all in a folder and below.
 
-    What `adu run --save` and `adu bench` put beside their records is passed over, and so are
-    ``trials``, which a search for settings leaves behind: name that folder to read them.
+    Those in a ``records.jsonl`` are read as well. What `adu run --save` and `adu bench` put beside
+    their records is passed over, and so are ``trials``, which a search for settings leaves behind:
+    name that folder to read them.
 
     Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with
     its weights, where it has a choice), clip_fingerprint, on, mix (of the drawn world's ``data``),
@@ -60,15 +59,10 @@ def to_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _within(root: Path) -> list[Path]:
-    """The records in a folder, not what failed; a name with a dot first was left half written."""
-    return [
-        path
-        for path in sorted(root.rglob("*.json"))
-        if path.name not in COMPANIONS
-        and not path.name.startswith(".")
-        and not path.name.endswith(".failed.json")
-        and "trials" not in path.relative_to(root).parts[:-1]
-    ]
+    """The records in a folder and below."""
+    files = [path for name in ("*.json", PACKED) for path in root.rglob(name)]
+    folders = {path.parent for path in files if "trials" not in path.relative_to(root).parts[:-1]}
+    return sorted(path for folder in folders for path in record_paths(folder))
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from adu_core.data.notice import notice
 from adu_core.machine.files import write_json
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.doubt import doubt_of
-from adu_core.runs.record import read_record
+from adu_core.runs.record import has_record, read_record
 from adu_core.runs.run_spec import read_anew, run_spec
 from adu_core.runs.spec import Spec
 
@@ -155,7 +155,7 @@ def finished(futures: Iterable[Any], every: float = 0.5) -> Iterator[Any]:
 
 def _is_there(spec: Spec, path: Path) -> bool:
     """Whether the record of this very spec is at ``path``."""
-    if not path.exists():
+    if not has_record(path):
         return False
     if read_record(path)["spec"] != spec.hash:
         raise ValueError(f"{path} is of another spec: remove it, or give another folder")

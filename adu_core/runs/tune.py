@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adu_core.runs.record import read_record
+from adu_core.runs.record import has_record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 from adu_core.task import Method, Target
@@ -118,7 +118,7 @@ def read_trials(work: Sequence[Spec], folder: str | Path) -> list[Trial]:
     found = []
     for method, some in by_method.items():
         paths = [Path(folder) / f"{spec.name}.json" for spec in some]
-        if all(path.exists() for path in paths):
+        if all(map(has_record, paths)):
             records = [read_record(path) for path in paths]
             after, before = (
                 mean_metrics([record[when]["metrics"] for record in records])

@@ -357,7 +357,7 @@ def test_ctrl_c_is_said_and_not_a_traceback(
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
 def test_a_reader_that_has_seen_enough_is_no_error(repository: Path) -> None:
-    records = repository / "book/results/tuning/block"
+    records = repository / "book/results/baseline_50_epochs"
     command = f"{sys.executable} -m adu_core report {records} | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert not done.stderr

@@ -28,10 +28,11 @@ from adu_core.clips.load import load_clip
 from adu_core.data.folder import find_folder
 from adu_core.data.lists import read_lists
 from adu_core.data.picture import read_picture
-from adu_core.machine.files import read_json, write_json
+from adu_core.machine.files import plain, read_json, write_json
 from adu_core.rivals.methods import METHODS, method, parse
 from adu_core.rivals.saved import read_about
 from adu_core.runs.grid import Grid, read_grids
+from adu_core.runs.record import read_record, record_paths
 from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec
 
@@ -173,9 +174,8 @@ def test_a_clips_file(data: st.DataObject, tiny_path: str, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    path = next((ROOT / "book/results/causes").glob("*-full-*.json"))
-    found: dict[str, Any] = read_json(path)
-    return found
+    path = next(p for p in record_paths(ROOT / "book/results/causes") if "-full-" in p.name)
+    return plain(read_record(path))
 
 
 @many

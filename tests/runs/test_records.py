@@ -15,7 +15,7 @@ from adu_core import ABLATION, MINI, Spec, Target, records
 from adu_core.cli import main
 from adu_core.machine.files import read_json, write_json
 from adu_core.rivals.zero_shot import ZeroShot
-from adu_core.runs.record import read_record
+from adu_core.runs.record import PACKED, has_record, pack, read_record, record_paths
 from adu_core.runs.record_table import table
 from adu_core.show.report_figure import report_figure
 
@@ -345,6 +345,49 @@ def test_what_lies_beside_records_is_passed_over(folder: Path) -> None:
     write(folder / "trials", replace(SPEC, on="validation", seed=50), 1, 1)
     pd.testing.assert_frame_equal(records.read_table(folder), whole)
     assert len(records.read_table(folder / "trials")) == 1
+
+
+def test_packed_records_are_read_and_found_as_files_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, places = records.read_table(folder), record_paths(folder)
+    (folder / "grid.yml").write_text("seeds: 1\n")
+    (folder / "real-full-seed9-0.failed.json").write_text("{}")
+    assert main(["report", str(folder), "--pack"]) == 0
+    assert f"records are in {folder / PACKED}" in capsys.readouterr().out
+    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yml", ".json"}
+    assert len((folder / PACKED).read_text().splitlines()) == len(whole)
+    pd.testing.assert_frame_equal(records.read_table(folder), whole)
+    assert record_paths(folder) == places
+    assert all(map(has_record, places))
+    # What is run later is a file beside them until it is packed as well.
+    more = write(folder, replace(SPEC, seed=9), 70, 60)
+    assert not has_record(more.with_stem("another"))
+    assert len(records.read_table(folder)) == len(whole) + 1
+    assert pack(folder).read_text().count("\n") == len(whole) + 1
+    assert not more.exists()
+    assert read_record(more)["after"]["metrics"]["mem"] == 70
+
+
+def test_what_cannot_be_packed_is_left_as_it_is(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no record itself"):
+        pack(tmp_path / "none")
+    junk = folder / "junk.json"
+    junk.write_text("{half")
+    before = sorted(folder.iterdir())
+    with pytest.raises(ValueError, match=r"junk\.json is not readable"):
+        pack(folder)
+    assert sorted(folder.iterdir()) == before
+    junk.unlink()
+    lines = pack(folder).read_text().splitlines()
+    for line, said in (("{half", "line 2 is not readable"), ("[]", "line 2"), ("{}", "line 2")):
+        (folder / PACKED).write_text("\n".join([lines[0], line, *lines[2:]]))
+        with pytest.raises(ValueError, match=rf"records\.jsonl, {said}"):
+            records.read_table(folder)
+    broken = lines[1].replace('"for"', '"four"')
+    (folder / PACKED).write_text("\n".join([lines[0], broken, *lines[2:]]))
+    with pytest.raises(ValueError, match=r"records\.jsonl: real-baseline-seed1-\w+: "):
+        records.read_table(folder)
 
 
 def test_report_prints_means_and_gains(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

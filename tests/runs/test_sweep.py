@@ -30,6 +30,7 @@ from adu_core.rivals.methods import method
 from adu_core.rivals.zero_shot import ZeroShot
 from adu_core.runs import sweep
 from adu_core.runs.grid import specs
+from adu_core.runs.record import pack
 from adu_core.runs.run_spec import check, run
 
 QUICK = replace(ABLATION["baseline"], epochs=1, prompt_tokens=2)
@@ -81,6 +82,9 @@ def test_a_sweep_goes_on_where_it_stopped(spec: Spec, tmp_path: Path) -> None:
     go(work, tmp_path)
     assert first.read_bytes() == kept
     assert second.exists()
+    pack(tmp_path)
+    go([*work, replace(spec, seed=2)], tmp_path)  # what is a line of the packed file is not run
+    assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_another_run_in_the_same_folder_is_another_record(

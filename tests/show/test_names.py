@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adu_core.machine.files import read_json
+from adu_core.runs.record import read_record, record_paths
 from adu_core.runs.record_table import table
 from adu_core.show.names import padded, printable, width
 
@@ -27,8 +27,8 @@ def test_what_cannot_be_seen_is_escaped(text: str, seen: str) -> None:
 
 @pytest.mark.parametrize("name", ["写真" * 9, "a domain of a very long name indeed", "$x$|_y_"])
 def test_numbers_stand_below_each_other(name: str, repository: Path) -> None:
-    path = min((repository / "book/results/ablation").rglob("*.json"))
-    text = json.dumps(read_json(path)).replace("painting", json.dumps(name)[1:-1])
+    path = record_paths(repository / "book/results/ablation")[0]
+    text = json.dumps(read_record(path)).replace("painting", json.dumps(name)[1:-1])
     lines = table(json.loads(text)).splitlines()
     rows = [line for line in lines[2:-2] if line]
     assert any(name in row for row in rows)
