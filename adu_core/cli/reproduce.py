@@ -135,7 +135,7 @@ def _grid(arguments: argparse.Namespace, methods: list[str], data: str) -> Grid:
         set={key: [text] for key, text in arguments.set},
         preset=arguments.preset,
         seeds=range(arguments.seeds),
-        data=data,
+        data=[data],
         clip=clip_from(arguments.clip),
         shots=[arguments.shots],
         limit=arguments.limit,
