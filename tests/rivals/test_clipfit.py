@@ -1,15 +1,11 @@
 import math
 
-import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core import FrozenCLIP, Splits, load_clip
 from adu_core.loop import Loop
-from adu_core.measure import accuracies
 from adu_core.rivals.clipfit import fitted_names, text_drift
 from adu_core.rivals.methods import method
-from adu_core.rivals.saved import load_model, save_model
-from adu_core.runs.checkpoint import Checkpoint
 from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
@@ -25,7 +21,7 @@ def test_the_drift_of_two_classes_by_hand() -> None:
 
 
 def test_text_biases_and_vision_norms_learn_and_nothing_else(
-    tiny_clip: FrozenCLIP, few: Splits, tmp_path
+    tiny_clip: FrozenCLIP, few: Splits
 ) -> None:
     names = fitted_names(tiny_clip)
     biases = [name for name in names if not name.startswith("visual.")]
@@ -37,11 +33,6 @@ def test_text_biases_and_vision_norms_learn_and_nothing_else(
     frozen = dict(tiny_clip.model.named_parameters())
     for name, weight in model.edited.model.named_parameters():
         assert torch.equal(weight, frozen[name]) == (name not in names), name
-    save_model(model, tmp_path)
-    loaded = load_model(tmp_path, tiny_clip)
-    with torch.inference_mode():
-        said = [m.logits(m.features(few.test.pictures)) for m in (model, loaded)]
-    assert torch.equal(*said)
 
 
 def test_the_heavier_the_anchor_the_less_the_text_moves(few: Splits) -> None:
@@ -52,30 +43,3 @@ def test_the_heavier_the_anchor_the_less_the_text_moves(few: Splits) -> None:
         made.fit(Task(load_clip("mini"), few.shots, SKETCH), run=run)
         drifts.append(run.history[-1]["drift"])
     assert 0.001 < drifts[1] < 0.9 * drifts[0]  # measured: 0.0129 and 0.0171
-
-
-def test_interrupted_and_resumed_is_unbroken(tiny_clip: FrozenCLIP, few: Splits, tmp_path) -> None:
-    def interrupt(done: int, _: object) -> None:
-        raise KeyboardInterrupt
-
-    task, file = Task(tiny_clip, few.shots, SKETCH), tmp_path / "training.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        QUICK.fit(task, run=Loop(False, checkpoint=Checkpoint(file), after_epoch=interrupt))
-    resumed = QUICK.fit(task, run=Loop(False, checkpoint=Checkpoint(file))).state_dict()
-    whole = QUICK.fit(task).state_dict()
-    assert resumed.keys() == whole.keys()
-    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
-
-
-@pytest.mark.parametrize("wrong", [{"lam": -1.0}, {"forget_weight": -1.0}])
-def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        method("clipfit", **wrong)
-
-
-def test_it_forgets_a_domain(few: Splits) -> None:
-    clip = load_clip("mini")
-    model = method("clipfit", "mini", epochs=20, batch_size=16).fit(Task(clip, few.shots, SKETCH))
-    sketches = world("test", 6, classes=few.test.class_names, domains=("sketch",))
-    before, after = (accuracies(each, sketches)["sketch"] for each in (clip, model))
-    assert after < before - 5

@@ -3,13 +3,11 @@ import math
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core import FrozenCLIP, Splits
 from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
-from adu_core.measure import accuracies
 from adu_core.rivals.lppp import first_values, step_sizes
 from adu_core.rivals.methods import method
-from adu_core.rivals.saved import load_model, save_model
 from adu_core.task import Target, Task
 
 SKETCH = Target(("sketch",))
@@ -72,33 +70,13 @@ def test_one_step_by_hand(tiny_clip: FrozenCLIP, few: Splits) -> None:
     assert math.isclose(run.history[0]["total"], total, rel_tol=1e-4)
 
 
-def test_it_descends_and_is_saved_and_knows_its_own_classes_only(
-    tiny_clip: FrozenCLIP, few: Splits, tmp_path
-) -> None:
+def test_it_descends_and_knows_its_own_classes_only(tiny_clip: FrozenCLIP, few: Splits) -> None:
     run = Loop(progress=False)
     model = method("lp++", "mini", epochs=50).fit(Task(tiny_clip, few.shots, SKETCH), run=run)
     totals = [entry["total"] for entry in run.history]
     assert len(totals) == 50
     assert totals[-1] < totals[0]
     assert not model.open_classes
-    save_model(model, tmp_path)
-    loaded = load_model(tmp_path, tiny_clip)
-    with torch.inference_mode():
-        features = tiny_clip.encode_image(few.test.pictures)
-        assert torch.equal(model.logits(features), loaded.logits(features))
-        with pytest.raises(ValueError, match=r"lp\+\+ knows car, house, tree, fish only"):
-            model.logits(features, ["bird", "boat"])
-
-
-@pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"momentum": 1.0}, {"views": 0}])
-def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        method("lp++", **wrong)
-
-
-def test_it_forgets_a_domain(few: Splits) -> None:
-    clip = load_clip("mini")
-    model = method("lp++", "mini", forget_weight=10.0).fit(Task(clip, few.shots, SKETCH))
-    sketches = world("test", 6, classes=few.test.class_names, domains=("sketch",))
-    before, after = (accuracies(each, sketches)["sketch"] for each in (clip, model))
-    assert after < before - 5
+    features = tiny_clip.encode_image(few.test.pictures)
+    with pytest.raises(ValueError, match=r"lp\+\+ knows car, house, tree, fish only"):
+        model.logits(features, ["bird", "boat"])

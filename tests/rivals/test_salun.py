@@ -1,19 +1,14 @@
 """SalUn: the mask by hand, and that everything outside of it keeps its bits."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.loop import Loop
-from adu_core.measure import accuracies
+from adu_core import FrozenCLIP, Splits
 from adu_core.rivals.edited import EditedCLIP, gradient, towards_class
 from adu_core.rivals.salun import SalUn, mask_gradients, random_labels, salient
-from adu_core.rivals.saved import load_model, save_model
-from adu_core.runs.checkpoint import Checkpoint
 from adu_core.task import Target, Task
 
 BRIEF = SalUn(epochs=3, batch_size=8, learning_rate=0.01, weight_decay=0.1)
@@ -101,39 +96,6 @@ def test_saliency_is_that_of_the_forgotten_shots_alone(task: Task) -> None:
         torch.testing.assert_close(part * len(places), single[name], rtol=1e-3, atol=1e-5)
 
 
-def same(one: EditedCLIP, other: EditedCLIP) -> bool:
-    a, b = one.state_dict(), other.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_one_seed_one_result_and_the_labels_follow_it(task: Task) -> None:
-    assert same(BRIEF.fit(task, 3), BRIEF.fit(task, 3))
-    assert not same(BRIEF.fit(task, 3), BRIEF.fit(task, 4))
-
-
-def test_it_goes_on_as_if_it_had_never_stopped(task: Task, tmp_path: Path) -> None:
-    """The random labels of an epoch are the same, whether or not it is the first after a stop."""
-    whole = BRIEF.fit(task, run=Loop(progress=False))
-
-    def stop(epoch: int, model: object) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    checkpoint = tmp_path / "run.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint), stop))
-    assert same(whole, BRIEF.fit(task, run=Loop(False, Checkpoint(checkpoint))))
-
-
-def test_it_comes_back_from_disk_bit_for_bit(task: Task, few: Splits, tmp_path: Path) -> None:
-    model = replace(BRIEF, loss="entropy").fit(task)
-    save_model(model, tmp_path)
-    loaded = load_model(tmp_path, task.clip)
-    with torch.no_grad():
-        pictures = few.validation.pictures
-        assert torch.equal(loaded.features(pictures), model.features(pictures))
-
-
 def test_another_clips_weights_are_refused(task: Task) -> None:
     model = BRIEF.start(task)
     name = model.names[0]
@@ -142,39 +104,3 @@ def test_another_clips_weights_are_refused(task: Task) -> None:
             model.load_state_dict(state)
     with pytest.raises(ValueError, match=r"no weight 'visual\.none'"):
         EditedCLIP(task, BRIEF, ["visual.none"])
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"share": 0.0}, {"share": 1.5}, {"loss": "none"}, {"forget_weight": -1.0}], ids=str
-)
-def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        SalUn(**wrong)  # type: ignore[arg-type]
-
-
-def test_random_labels_need_another_class(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    cars = few.shots.subset(few.shots.labels == 0)
-    alone = Task(tiny_clip, replace(cars, class_names=("car",)), Target(("sketch",)))
-    with pytest.raises(ValueError, match="set loss to entropy"):
-        SalUn().fit(alone)
-    replace(BRIEF, loss="entropy", epochs=1).fit(alone)
-
-
-@pytest.mark.parametrize(
-    "target", [Target((), ("car",)), Target(("sketch",), ("car", "house"))], ids=str
-)
-def test_classes_can_be_forgotten_too(tiny_clip: FrozenCLIP, few: Splits, target: Target) -> None:
-    run = Loop(progress=False)
-    assert BRIEF.fit(Task(tiny_clip, few.shots, target), run=run).state_dict()
-    assert len(run.history) == 3
-
-
-def test_it_forgets_a_domain_more_than_the_others() -> None:
-    """The mini CLIP is right everywhere; afterwards sketch is far below the mean of the rest."""
-    clip, shots = load_clip("mini"), world("train", 4, seed=51)
-    method = replace(SalUn(), **SalUn.small)
-    model = method.fit(Task(clip, shots, Target(("sketch",))))
-    found = accuracies(model, world("validation", 3))
-    rest = sum(value for name, value in found.items() if name != "sketch") / 3
-    print(found)
-    assert found["sketch"] < rest - 15

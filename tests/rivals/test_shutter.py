@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from adu_core import FrozenCLIP, Splits, load_clip, load_model, save_model, world
+from adu_core import FrozenCLIP, Splits, load_clip, world
 from adu_core.audit.disguises import recoloured
 from adu_core.audit.recovery import places
-from adu_core.measure import accuracies, mem_for_h
 from adu_core.rivals.pixels import (
     CONTRASTS,
     TONES,
@@ -94,19 +93,6 @@ def test_other_colours_stay_in_range_and_are_the_seeds() -> None:
 # The shutter itself.
 
 
-def test_what_goes_through_keeps_its_bits(
-    shutter: ShutPictures, mini: FrozenCLIP, few: Splits
-) -> None:
-    pictures = few.test.pictures
-    before, after = mini.features(pictures), shutter.features(pictures)
-    stopped = shutter.stops(shutter.evidence(pictures))
-    assert 0 < stopped.sum() < len(stopped)
-    assert torch.equal(after[~stopped], before[~stopped])
-    torch.testing.assert_close(
-        after[stopped], after[stopped][:1].expand(int(stopped.sum()), -1), atol=1e-5, rtol=0
-    )
-
-
 def test_normalised_pictures_are_seen_as_the_files_are(
     shutter: ShutPictures, mini: FrozenCLIP, few: Splits
 ) -> None:
@@ -127,15 +113,8 @@ def test_no_block_has_anything_of_a_stopped_picture(shutter: ShutPictures) -> No
         torch.testing.assert_close(seen, seen[:1].expand_as(seen), msg=place, atol=1e-4, rtol=0)
 
 
-def test_it_tells_domains_of_classes_that_it_never_met(shutter: ShutPictures) -> None:
-    data = world("validation", 6, classes=("bird", "cup", "apple", "bicycle"))
-    scores = mem_for_h(accuracies(shutter, data), FORGET.domains)
-    assert scores["for"] > 60
-    assert scores["mem"] > 70
-
-
 def test_copies_in_other_colours_help_against_a_disguise(mini: FrozenCLIP) -> None:
-    """Sketches in the colours of photos are told all the same, once copies have taught it."""
+    """Sketches in the colours of photos are recognised all the same, once copies have taught it."""
     shots = world("train", 8, seed=50, classes=CLASSES)
     sketches = world("validation", 12, classes=CLASSES, domains=("sketch",)).pictures
     photos = world("validation", 12, classes=CLASSES, domains=("real",)).pictures
@@ -146,22 +125,3 @@ def test_copies_in_other_colours_help_against_a_disguise(mini: FrozenCLIP) -> No
         stopped.append(model.stops(model.evidence(disguised)).float().mean().item())
     assert stopped[1] >= stopped[0]
     assert stopped[1] > 0.6
-
-
-def test_it_is_saved_and_loaded(shutter: ShutPictures, mini: FrozenCLIP, few: Splits, tmp_path):
-    save_model(shutter, tmp_path)
-    loaded = load_model(tmp_path, mini)
-    pictures = few.test.pictures
-    assert torch.equal(loaded.features(pictures), shutter.features(pictures))
-
-
-def test_classes_are_beyond_it(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    for target in (Target((), ("car",)), Target(("sketch",), ("car",))):
-        with pytest.raises(ValueError, match=r"shutter cannot forget classes.*only domains"):
-            Shutter().fit(Task(tiny_clip, few.shots, target))
-
-
-@pytest.mark.parametrize("wrong", [{"coloured": -1}, {"copies": -1}, {"shrinkage": 0.0}])
-def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Shutter(**wrong)  # type: ignore[arg-type]

@@ -6,10 +6,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
-from adu_core.measure import accuracies
+from adu_core import FrozenCLIP, Splits
 from adu_core.rivals.edited import gradient, towards_class, towards_uniform
-from adu_core.rivals.saved import load_model, save_model
 from adu_core.rivals.slug import (
     HALVINGS,
     SHORTEST,
@@ -93,44 +91,9 @@ def test_the_gradient_is_that_of_the_whole_side(tiny_clip: FrozenCLIP, few: Spli
             torch.testing.assert_close(found[name], part, rtol=1e-3, atol=1e-6)
 
 
-def test_exactly_one_layer_differs_and_comes_back_from_disk(
-    tiny_clip: FrozenCLIP, few: Splits, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    task = Task(tiny_clip, few.shots, Target(("sketch",)))
-    model = SLUG(keep=0.5).fit(task)
-    state = model.state_dict()
-    assert len(state) == 1
+def test_exactly_one_layer_differs(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    model = SLUG(keep=0.5).fit(Task(tiny_clip, few.shots, Target(("sketch",))))
     frozen, edited = (dict(clip.model.named_parameters()) for clip in (tiny_clip, model.edited))
-    assert [name for name in frozen if not torch.equal(frozen[name], edited[name])] == list(state)
-    folder = tmp_path_factory.mktemp("slug")
-    save_model(model, folder)
-    loaded = load_model(folder, tiny_clip)
-    pictures = few.validation.pictures
-    with torch.no_grad():
-        assert torch.equal(loaded.features(pictures), model.features(pictures))
-    again = SLUG(keep=0.5).fit(task).state_dict()
-    assert {k: v.tolist() for k, v in again.items()} == {k: v.tolist() for k, v in state.items()}
-
-
-@pytest.mark.parametrize(
-    "target", [Target((), ("car",)), Target(("sketch",), ("car", "house"))], ids=str
-)
-def test_classes_can_be_forgotten_too(tiny_clip: FrozenCLIP, few: Splits, target: Target) -> None:
-    model = SLUG().fit(Task(tiny_clip, few.shots, target))
-    assert len(model.state_dict()) == 1
-
-
-def test_wrong_settings_are_refused() -> None:
-    for wrong in ({"keep": 0.0}, {"keep": 1.1}, {"layers": 0}, {"longest": 0.0}, {"judged": 0}):
-        with pytest.raises(ValueError, match="must be"):
-            SLUG(**wrong)  # type: ignore[arg-type]
-
-
-def test_it_forgets_a_domain_more_than_the_others() -> None:
-    """The mini CLIP is right everywhere; afterwards sketch is far below the mean of the rest."""
-    clip, shots = load_clip("mini"), world("train", 4, seed=51)
-    model = SLUG().fit(Task(clip, shots, Target(("sketch",))))
-    found = accuracies(model, world("validation", 3))
-    rest = sum(value for name, value in found.items() if name != "sketch") / 3
-    print(found)
-    assert found["sketch"] < rest - 15
+    changed = [name for name in frozen if not torch.equal(frozen[name], edited[name])]
+    assert len(changed) == 1
+    assert list(model.state_dict()) == changed
