@@ -79,7 +79,6 @@ class ADU(Steps, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Adapter:
         """Teach the prompts by gradient steps over the shots."""
-        self.check(task)
         adapter = self.start(task, seed)
 
         def loss(batch: Batch) -> losses.Losses:

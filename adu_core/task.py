@@ -291,6 +291,7 @@ class Model(nn.Module):
 
     def __init__(self, task: Task, method: Method) -> None:
         super().__init__()
+        method.check(task)  # here, where every model passes: `fit`, loading, a look before a run
         self.method = method
         self._clip = (task.clip,)  # in a tuple: used, but no part of what is saved and trained
         self.class_names, self.domain_names = task.shots.class_names, task.shots.domain_names

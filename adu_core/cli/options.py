@@ -73,11 +73,20 @@ def say_where(arguments: argparse.Namespace, clips: Iterable[tuple[str, str | No
 
 
 def begin(arguments: argparse.Namespace, work: Sequence[Spec]) -> None:
-    """``say_where`` for runs that are checked; and which of their words a CLIP never met."""
-    from adu_core.runs.run_spec import say_unmet
+    """Refuse runs that cannot be; say where is computed, and which words a CLIP never met.
 
+    A cluster's machines are not this one: of their runs nothing is loaded here.
+    """
+    from adu_core.machine.device import check_device
+    from adu_core.runs.run_spec import check, warn_of_unknown_words
+
+    if getattr(arguments, "slurm", None) or getattr(arguments, "dask", None):
+        say_where(arguments, [])
+        return
+    check_device(arguments.device)
+    check(work, arguments.device)
     say_where(arguments, [spec.clip for spec in work])
-    say_unmet(work, arguments.device)
+    warn_of_unknown_words(work, arguments.device)
 
 
 def add_source(command: argparse.ArgumentParser) -> None:

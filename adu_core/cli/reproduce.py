@@ -192,18 +192,12 @@ def _forecast(
 
 def _run(arguments: argparse.Namespace, work: list[Spec]) -> None:
     from adu_core.machine.files import write_json, write_text
-    from adu_core.runs import run_spec, sweep
+    from adu_core.runs import sweep
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
     from adu_core.runs.reproduction import markdown, progress, rows
 
     folder = Path(arguments.save)
-    far = bool(arguments.slurm or arguments.dask)
-    if not far:
-        check_device(arguments.device)
-        run_spec.check(work, arguments.device)
-        options.begin(arguments, work)
-    else:
-        options.say_where(arguments, [])
+    options.begin(arguments, work)
     failed: dict[Spec, str] = {}
     arguments.folder = arguments.save
     with executor_from(arguments, work) as executor:

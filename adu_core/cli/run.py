@@ -96,7 +96,7 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.rivals.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.record_table import said, table
-    from adu_core.runs.run_spec import check, read_anew, run
+    from adu_core.runs.run_spec import read_anew, run
 
     if folder and not arguments.force:
         refuse_finished(folder)
@@ -108,7 +108,6 @@ def do(arguments: argparse.Namespace) -> None:
     if arguments.json and not arguments.force:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
     read_anew(spec.data)
-    check([spec], arguments.device)
     options.begin(arguments, [spec])
     device = resolved(arguments.device, spec.clip)
     trials: list[str] = []

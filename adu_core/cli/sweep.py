@@ -67,7 +67,7 @@ def do(arguments: argparse.Namespace) -> None:
     grids = _grids(arguments)
     options.check_writable(arguments.folder, "DIR", folder=True)
 
-    from adu_core.runs import records, run_spec, sweep
+    from adu_core.runs import records, sweep
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.forecast import forecast
     from adu_core.runs.record import read_record
@@ -82,11 +82,7 @@ def do(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(forecast(work, arguments.folder, arguments.processes))
         return
-    if not far:
-        run_spec.check(work, arguments.device)
-        options.begin(arguments, work)
-    else:
-        options.say_where(arguments, [])
+    options.begin(arguments, work)
     failed: dict[Spec, str] = {}
     with executor_from(arguments, work) as executor:
         paths = sweep.sweep(

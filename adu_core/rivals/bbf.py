@@ -154,7 +154,6 @@ class BBF(Method):
         """Let CMA-ES search; the first iterations come from ``run.checkpoint`` if it is there."""
         import cma  # late: it takes matplotlib with it
 
-        self.check(task)
         model, run = self.start(task, seed), run or Loop(progress=False)
         clip, names = task.clip, model.class_names
         latents = self._latents(clip, seed)

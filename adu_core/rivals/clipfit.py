@@ -89,7 +89,6 @@ class CLIPFit(Steps, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Teach the biases and LayerNorms by gradient steps over the shots."""
-        self.check(task)
         model = self.start(task, seed)
         with torch.no_grad():
             frozen = task.clip.class_features(model.class_names)

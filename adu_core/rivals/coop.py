@@ -85,7 +85,6 @@ class CoOp(Steps, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Context:
         """Teach the context by gradient steps over the shots; no gradient enters the pictures."""
-        self.check(task)
         model = self.start(task, seed)
         features = encode_views(
             task.clip, task.shots, self.views, seed=seed, crop=self.crop, flip=self.flip

@@ -141,7 +141,6 @@ class DoCo(Steps, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Corrected:
         """Teach learner and discriminator in turns, a step of each on every batch."""
-        self.check(task)
         model = self.start(task, seed)
         sentences = model.class_features()
 

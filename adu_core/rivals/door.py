@@ -49,7 +49,6 @@ class Door(ClassifierSettings, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedTokens:
         """The door; ``seed`` moves the copies and deals the folds."""
-        self.check(task)
         model = self.start(task, seed)
         model.learn_from_shots(task, self, seed)
         tokens = mean_tokens(task.shots.pictures, lambda x: walk(task.clip, x, model.blocks)[1])

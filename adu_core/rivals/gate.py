@@ -48,7 +48,6 @@ class Gate(ClassifierSettings, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedAnswer:
         """The gate; ``seed`` moves the copies and deals the folds."""
-        self.check(task)
         model = self.start(task, seed)
         if task.target.domains:
             model.learn_from_shots(task, self, seed)

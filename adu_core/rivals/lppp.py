@@ -115,7 +115,6 @@ class LPPP(Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> LinearHead:
         """Descend from the class-wise first values."""
-        self.check(task)
         model, run = self.start(task, seed), run or Loop(progress=False)
         features = encode_views(
             task.clip, task.shots, self.views, seed=seed, crop=self.crop, flip=self.flip

@@ -88,7 +88,6 @@ class Nullspace(Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> Projected:
         """The model with its map; ``seed`` draws the synthesised pictures, if there are any."""
-        self.check(task)
         model = self.start(task)
         if self.prototypes == "inverted" and not model.whole:
             sentences = model.class_features()

@@ -70,7 +70,6 @@ class SalUn(Steps, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Rank the weights, then teach the salient ones by gradient steps over the shots."""
-        self.check(task)
         model = self.start(task, seed)
         shots, classes = task.shots, len(task.shots.class_names)
         slopes = gradient(model, task, task.forgotten.cpu(), towards_class)

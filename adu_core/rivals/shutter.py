@@ -61,7 +61,6 @@ class Shutter(ClassifierSettings, Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> ShutPictures:
         """The shutter; ``seed`` moves and colours the copies and deals the folds."""
-        self.check(task)
         model = self.start(task, seed)
         evidence, tokens = of_pictures(task, self, seed)
         # Copies in other colours teach, but a threshold for pictures as they are is chosen on such.

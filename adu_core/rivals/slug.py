@@ -83,7 +83,6 @@ class SLUG(Method):
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Take both gradients, choose the layer, bisect its step. ``seed`` draws the judges."""
-        self.check(task)
         model, gone = self.start(task, seed), task.forgotten.cpu()
         forget = gradient(model, task, gone, towards_uniform)
         retain = gradient(model, task, ~gone, towards_class)

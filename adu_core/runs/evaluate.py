@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -28,6 +29,45 @@ class Result(TypedDict):
     entanglement: NotRequired[dict[str, float | dict[str, float]]]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model makes of pictures, whatever is to be forgotten.
+
+    features: (N, feature_size); predictions: (N,) int64, on the CPU
+    """
+
+    features: Tensor
+    predictions: Tensor
+    entanglement: dict[str, float | dict[str, float]] | None
+
+    @property
+    def bandwidth(self) -> float | None:
+        """The σ² of MMD²; None if entanglement was not measured."""
+        return cast("float | None", (self.entanglement or {}).get("bandwidth"))
+
+
+def answers(
+    model: Model | FrozenCLIP,
+    dataset: DomainDataset,
+    *,
+    entangled: bool = True,
+    bandwidth: Tensor | float | None = None,
+    features: Tensor | None = None,
+) -> Answers:
+    """Features, predictions and entanglement on ``dataset``; the arguments are ``evaluate``'s."""
+    if features is None:
+        features = image_features(model, dataset.pictures)
+    with torch.no_grad():
+        predictions = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+    labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
+    found = (
+        entanglement(features.cpu(), labels, domains, names, bandwidth=bandwidth)
+        if entangled
+        else None
+    )
+    return Answers(features, predictions, found)
+
+
 def evaluate(
     model: Model | FrozenCLIP,
     dataset: DomainDataset,
@@ -44,24 +84,13 @@ def evaluate(
     bandwidth: the σ² of MMD²; give the state after unlearning the one from before
     features:  (N, feature_size) of ``dataset``, if they are known already
     """
-    if features is None:
-        features = image_features(model, dataset.pictures)
-    with torch.no_grad():
-        predictions = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
-    result = result_of(predictions, dataset, target(forget))
-    if entangled:
-        result["entanglement"] = entanglement(
-            features.cpu(),
-            dataset.labels.cpu(),
-            dataset.domains.cpu(),
-            dataset.domain_names,
-            bandwidth=bandwidth,
-        )
-    return result, features
+    found = answers(model, dataset, entangled=entangled, bandwidth=bandwidth, features=features)
+    return score(found, dataset, target(forget)), found.features
 
 
-def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Result:
-    """Accuracies and Mem, For, H of predictions (N,) on the CPU, for what is to be forgotten."""
+def score(found: Answers, dataset: DomainDataset, forget: Target) -> Result:
+    """Accuracies, Mem, For and H of answers to ``dataset``, for what is to be forgotten."""
+    predictions = found.predictions
     gone = forget.mask(dataset).cpu()
     labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
     kept, forgotten = (
@@ -74,9 +103,12 @@ def result_of(predictions: Tensor, dataset: DomainDataset, forget: Target) -> Re
         }
         for side in (~gone, gone)
     )
-    return {
+    result: Result = {
         "metrics": scores(kept, forgotten),
         "accuracy": accuracy_per_domain(predictions, labels, domains, names),
         "kept": kept,
         "forgotten": forgotten,
     }
+    if found.entanglement is not None:
+        result["entanglement"] = found.entanglement
+    return result

@@ -1,4 +1,4 @@
-"""What a method is told of the shots' domains: the truth, less than the truth, or a placebo."""
+"""The domain labels that a method sees: true ones, wrong ones, none at all, or a placebo."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from adu_core.clip import FrozenCLIP
 from adu_core.data.captioning import STYLE_WORDS
 from adu_core.rivals.evidence import of_copies, reachable
 from adu_core.runs.spec import check_labels
-from adu_core.task import DomainDataset, Target, Task
+from adu_core.task import DomainDataset, Task
 
 #: How many of the first blocks k-means sees, as the gate does [choice].
 BLOCKS = 4
 
 
-def told(clip: FrozenCLIP, shots: DomainDataset, target: Target, labels: str, seed: int) -> Task:
-    """The task as the method is told it; measuring goes by the true labels whatever is said here.
+def relabel(task: Task, labels: str, seed: int) -> Task:
+    """The task with other domain labels; measuring goes by the true ones in any case.
 
     - ``true``: the labels as they are;
-    - ``shuffled``: a placebo. Which pictures are to be forgotten is told truly, all else that
+    - ``shuffled``: a placebo. Which pictures are to be forgotten stays true, all else that
       uses domain labels (L_domain, a gate's classifier, balanced batches) gets them permuted;
     - ``wrong:SHARE``: that share of the labels is another domain, drawn at random;
     - ``sentences``: no label is given. A picture's domain is the one whose sentences, "a sketch of
@@ -32,12 +32,13 @@ def told(clip: FrozenCLIP, shots: DomainDataset, target: Target, labels: str, se
     - ``k-means``: no label is given. As many clusters as domains, in the statistics of the first
       blocks' tokens; clusters get the names that agree best with ``sentences``.
 
-    But for the placebo, what is to be forgotten follows the labels that are told. Raises
+    But for the placebo, what is to be forgotten follows these labels. Raises
     ``ValueError`` for another word, and if by these labels there is nothing to forget.
     """
     check_labels(labels)
     if labels == "true":
-        return Task(clip, shots, target)
+        return task
+    clip, shots, target = task.clip, task.shots, task.target
     generator = torch.Generator().manual_seed(seed)
     if labels == "shuffled":
         order = torch.randperm(len(shots), generator=generator)
@@ -51,14 +52,14 @@ def told(clip: FrozenCLIP, shots: DomainDataset, target: Target, labels: str, se
         domains = by_sentences(clip, shots).argmax(dim=1)
     else:
         domains = by_clusters(clip, shots, seed)
-    task = Task(clip, replace(shots, domains=domains.to(shots.domains)), target)
-    if not bool(task.forgotten.any()) or bool(task.forgotten.all()):
-        few = "all" if bool(task.forgotten.any()) else "none"
+    found = Task(clip, replace(shots, domains=domains.to(shots.domains)), target)
+    if not bool(found.forgotten.any()) or bool(found.forgotten.all()):
+        few = "all" if bool(found.forgotten.any()) else "none"
         raise ValueError(
             f"by the labels {labels!r}, {few} of the shots are to be forgotten: they do not tell "
             f"{target} from the rest"
         )
-    return task
+    return found
 
 
 def wrong(domains: Tensor, count: int, share: float, generator: torch.Generator) -> Tensor:

@@ -17,10 +17,10 @@ from adu_core.loop import History, Loop
 from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.runs.checkpoint import Checkpoint
 from adu_core.runs.doubt import doubt, unknown_words
-from adu_core.runs.evaluate import Result, evaluate
-from adu_core.runs.labels import told
+from adu_core.runs.evaluate import Answers, answers, evaluate, score
+from adu_core.runs.labels import relabel
 from adu_core.runs.record import SCHEMA, Provenance, Record
-from adu_core.runs.spec import Extra, Spec, Split
+from adu_core.runs.spec import Spec
 from adu_core.task import DomainDataset, Method, Model, Target, Task, target
 
 
@@ -60,58 +60,33 @@ def fit(
     forgotten or nothing, if the method cannot forget such a thing, or if ``checkpoint`` is
     another run's. The same seed gives the same bits on the same machine.
     """
-    run = Loop(progress, _kept(checkpoint), after_epoch)
-    model = method.fit(Task(clip, shots, target(forget)), seed, run)
-    return model, run.history
+    loop = Loop(progress, _kept(checkpoint), after_epoch)
+    model = method.fit(Task(clip, shots, target(forget)), seed, loop)
+    return model, loop.history
 
 
 def unlearn(
     clip: FrozenCLIP,
     splits: Splits,
-    forget: Target | Sequence[str],
-    method: Method,
+    spec: Spec,
     *,
-    seed: int = 0,
-    on: Split = "test",
-    measure: tuple[Extra, ...] = ("entanglement",),
-    spec: Spec | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
-    before: tuple[Result, Tensor] | None = None,
+    before: Answers | None = None,
 ) -> Run:
-    """Measure, unlearn what ``forget`` names, measure again.
+    """Measure, unlearn what ``spec`` asks for, measure again; all in one record.
 
-    ``on`` says which pictures are measured: settings are chosen on "validation", results
-    reported on "test". ``before``, what ``evaluate`` gave for the same pictures, spares the first
-    measurement. ``progress`` shows bars, and a warning on stderr if the CLIP does not know the
-    pictures. ``spec`` says where CLIP and pictures come from; without one, the record names
-    them by their fingerprints. The other arguments are those of ``fit`` and of ``Spec``.
+    clip, splits: what ``spec`` names; the record keeps their fingerprints as well
+    progress:     show bars, and a warning on stderr if the CLIP does not know the pictures
+    before:       the CLIP's ``answers`` to the pictures that are measured, if they are known
     """
     started = time.perf_counter()
     reset_peak_memory(clip.device)
-    pictures = splits.test if on == "test" else splits.validation
-    asked = target(forget)
-    asked.mask(pictures)  # a wrong name is said now, not after the work
-    method.check(Task(clip, splits.shots, asked))
-    fingerprint = pictures.fingerprint()
-    if spec is None:
-        spec = Spec(
-            method,
-            asked,
-            data=f"pictures:{fingerprint}",
-            clip=(clip.name, clip.pretrained or None),
-            shots=int(splits.shots.counts().max()),
-            seed=seed,
-            on=on,
-            measure=measure,
-        )
-    elif (spec.method, spec.forget, spec.seed, spec.on) != (method, asked, seed, on):
-        raise ValueError("the spec is of another method, target, seed or split than the run")
+    pictures = splits.test if spec.on == "test" else splits.validation
+    spec.forget.check(pictures.class_names, pictures.domain_names)
     entangled = "entanglement" in spec.measure
-    result_before, features_before = before or evaluate(clip, pictures, asked, entangled=entangled)
-    if before:  # a measurement handed in may have had another target in mind
-        again, _ = evaluate(clip, pictures, asked, entangled=False, features=features_before)
-        result_before = {**result_before, **again}
+    before = before or answers(clip, pictures, entangled=entangled)
+    result_before = score(before, pictures, spec.forget)
     counts = pictures.counts().sum(dim=0).tolist()
     measured = dict(zip(pictures.domain_names, counts, strict=True))
     if progress:
@@ -121,46 +96,50 @@ def unlearn(
         )
         for text in filter(None, doubts):
             notice(text)
-    task = told(clip, splits.shots, asked, spec.labels, seed)
-    run = Loop(progress=progress, checkpoint=_kept(checkpoint))
+    task = relabel(Task(clip, splits.shots, spec.forget), spec.labels, spec.seed)
+    loop = Loop(progress=progress, checkpoint=_kept(checkpoint))
     fitting = time.perf_counter()
-    model = method.fit(task, seed, run)
+    model = spec.method.fit(task, spec.seed, loop)
     seconds = time.perf_counter() - fitting
-    bandwidth = cast("float | None", result_before.get("entanglement", {}).get("bandwidth"))
-    result_after, features_after = evaluate(
-        model, pictures, asked, entangled=entangled, bandwidth=bandwidth
-    )
+    after = answers(model, pictures, entangled=entangled, bandwidth=before.bandwidth)
     record: Record = {
         "schema": SCHEMA,
         "spec": spec.hash,
         "config": spec.as_dict(),
         "before": result_before,
-        "after": result_after,
+        "after": score(after, pictures, spec.forget),
         "found": {
             "classes": list(pictures.class_names),
             "domains": list(pictures.domain_names),
             "measured": measured,
             "clip_fingerprint": clip.fingerprint,
-            "pictures_fingerprint": fingerprint,
+            "pictures_fingerprint": pictures.fingerprint(),
             "shots_fingerprint": splits.shots.fingerprint(),
             "learned_numbers": model.learned_numbers(),
             "fit_seconds": round(seconds, 2),
         },
         "provenance": {"seconds": 0.0, "device": ""},
     }
-    unmet = splits.held_out
-    able = model.open_classes and not asked.classes  # forgotten classes say nothing of others
+    _measure_besides(record, clip, model, splits, spec)
+    record["provenance"] = cast("Provenance", provenance(clip.device, started))
+    return Run(record, clip, model, loop.history, pictures, before.features, after.features)
+
+
+def _measure_besides(
+    record: Record, clip: FrozenCLIP, model: Model, splits: Splits, spec: Spec
+) -> None:
+    """Enter what ``spec.measure`` asks for of other pictures than those reported on."""
+    unmet, chosen = splits.held_out, splits.validation
+    able = model.open_classes and not spec.forget.classes  # those say nothing of other classes
     if "held-out" in spec.measure and unmet is not None and able:
         record["held_out"] = {
-            "before": evaluate(clip, unmet, asked, entangled=False)[0],
-            "after": evaluate(model, unmet, asked, entangled=False)[0],
+            "before": evaluate(clip, unmet, spec.forget, entangled=False)[0],
+            "after": evaluate(model, unmet, spec.forget, entangled=False)[0],
         }
     if "validation" in spec.measure:
-        chosen = splits.validation
-        record["validation"] = evaluate(model, chosen, asked, entangled=False)[0]["metrics"]
+        found, _ = evaluate(model, chosen, spec.forget, entangled=False)
+        record["validation"] = found["metrics"]
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
-    record["provenance"] = cast("Provenance", provenance(clip.device, started))
-    return Run(record, clip, model, run.history, pictures, features_before, features_after)
 
 
 def _kept(path: str | Path | None) -> Checkpoint | None:

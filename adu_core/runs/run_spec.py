@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import load_clip
@@ -19,10 +18,10 @@ from adu_core.data.sources import Splits, load_held_out, load_pictures, load_sho
 from adu_core.machine.device import check_device, resolved
 from adu_core.machine.files import write_json
 from adu_core.runs.doubt import unknown_words
-from adu_core.runs.evaluate import Result, evaluate
+from adu_core.runs.evaluate import Answers, answers
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
-from adu_core.task import DomainDataset, Target, Task
+from adu_core.task import DomainDataset, Task
 
 
 def check(work: Iterable[Spec], device: str = "cpu") -> None:
@@ -33,12 +32,11 @@ def check(work: Iterable[Spec], device: str = "cpu") -> None:
     unlike = {(spec.clip, spec.data, spec.method, spec.forget.kind): spec for spec in work}
     for spec in unlike.values():
         task = Task.of_names(clip_of(spec.clip, device), *_names(spec.data), spec.forget)
-        spec.method.check(task)
         with torch.no_grad():
             spec.method.start(task).class_features()  # learned words may leave names no room
 
 
-def say_unmet(work: Iterable[Spec], device: str = "cpu") -> None:
+def warn_of_unknown_words(work: Iterable[Spec], device: str = "cpu") -> None:
     """Warn on stderr, before any work, of classes whose words a spec's small CLIP never met."""
     for clip, data in dict.fromkeys((spec.clip, spec.data) for spec in work):
         if text := unknown_words(clip_of(clip, device), _names(data)[0]):
@@ -59,23 +57,11 @@ def run(
     progress: bool = True,
 ) -> Run:
     """Run one spec; what does not depend on its method and seed is kept for the next one."""
-    clip = clip_of(spec.clip, device)
     check([spec], device)
+    clip = clip_of(spec.clip, device)
     splits = _splits(spec, clip.preprocess)
-    entangled = "entanglement" in spec.measure
-    before = _before(clip, spec.data, spec.limit, spec.on, entangled)
-    return unlearn(
-        clip,
-        splits,
-        spec.forget,
-        spec.method,
-        seed=spec.seed,
-        on=spec.on,
-        spec=spec,
-        checkpoint=checkpoint,
-        progress=progress,
-        before=before,
-    )
+    before = _before(clip, spec.data, spec.limit, spec.on, "entanglement" in spec.measure)
+    return unlearn(clip, splits, spec, checkpoint=checkpoint, progress=progress, before=before)
 
 
 # A process runs many specs on the same CLIP and pictures: keep the last ones.
@@ -114,11 +100,9 @@ def _before(
     limit: int | None,
     on: Split,
     entangled: bool,
-) -> tuple[Result, Tensor]:
-    """The measurement before unlearning: the same for every seed, target and method."""
-    pictures = _pictures(source, on, clip.preprocess, limit)
-    some = Target((pictures.domain_names[0],))  # of no account: ``unlearn`` scores it anew
-    return evaluate(clip, pictures, some, entangled=entangled)
+) -> Answers:
+    """The CLIP's answers before unlearning: the same for every seed, target and method."""
+    return answers(clip, _pictures(source, on, clip.preprocess, limit), entangled=entangled)
 
 
 _names = functools.lru_cache(maxsize=4)(source_names)

@@ -30,7 +30,7 @@ class Spec:
     limit:   measure on at most so many pictures per class and domain
     on:      the pictures that are measured
     measure: what is measured beside accuracy
-    labels:  what the method is told of the shots' domains, see ``adu_core.runs.labels.told``
+    labels:  the shots' domain labels that the method sees, see ``adu_core.runs.labels.relabel``
     """
 
     method: Method

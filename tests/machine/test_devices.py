@@ -140,7 +140,7 @@ def test_a_whole_run_of_every_method_gives_what_the_cpu_gives(
     here, _ = fit(tiny_clip, few.shots, goal, made, seed=3, progress=False)
     with fake_cuda(doubles=False):  # Apple's GPU has none, and is taken where there is no other
         clip = load_clip(tiny_path, device="cuda")
-        done = unlearn(clip, few, goal, made, seed=3, progress=False, measure=("entanglement",))
+        done = unlearn(clip, few, Spec(made, goal, seed=3), progress=False)
         assert done.record["provenance"]["device"] == "a pretended GPU"
         model = done.model
         for kept in (*model.parameters(), *model.buffers()):
@@ -191,7 +191,7 @@ def test_variants_of_the_full_method(clip: FrozenCLIP, few: Splits) -> None:
         {"balanced": False, "flip": False, "crop": 1.0},
     ):
         made = replace(full, **change)  # type: ignore[arg-type]
-        unlearn(clip, few, ["sketch"], made, progress=False, measure=())
+        unlearn(clip, few, Spec(made, Target(("sketch",)), measure=()), progress=False)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from adu_core import (
     ABLATION,
     METHODS,
     FrozenCLIP,
+    Spec,
     Splits,
     Target,
     Task,
@@ -65,8 +66,8 @@ def test_a_whole_run_is_the_cpus(
     name: str, clip: FrozenCLIP, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
 ) -> None:
     made = quick(name)
-    there = unlearn(clip, few, GOAL, made, seed=3, progress=False)
-    here = unlearn(tiny_clip, few, GOAL, made, seed=3, progress=False)
+    there = unlearn(clip, few, Spec(made, GOAL, seed=3), progress=False)
+    here = unlearn(tiny_clip, few, Spec(made, GOAL, seed=3), progress=False)
     assert there.features_after.is_cuda
     assert there.record["provenance"]["device"] == torch.cuda.get_device_name()
     assert there.record["provenance"]["peak_memory_mb"] > 0
@@ -90,7 +91,7 @@ def test_a_whole_run_is_the_cpus(
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 def test_the_full_method_in_every_precisions(precision: str, clip: FrozenCLIP, few: Splits) -> None:
     made = quick("full", precision=precision, text_tokens=2)
-    done = unlearn(clip, few, GOAL, made, progress=False)
+    done = unlearn(clip, few, Spec(made, GOAL), progress=False)
     assert torch.isfinite(done.features_after).all()
 
 

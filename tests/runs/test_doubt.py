@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from quick import quick
 
-from adu_core import Splits, load_clip, unlearn, world
+from adu_core import Spec, Splits, Target, load_clip, unlearn, world
 from adu_core.cli import main
 from adu_core.data.notice import notice
 from adu_core.machine.files import read_json
@@ -107,7 +107,7 @@ def test_it_is_said_before_the_work_and_under_the_table(
 def test_a_clip_that_knows_the_pictures_is_not_doubted(
     few: Splits, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unlearn(load_clip("mini"), few, ["sketch"], quick("nullspace"), measure=())
+    unlearn(load_clip("mini"), few, Spec(quick("nullspace"), Target(("sketch",)), measure=()))
     said = capsys.readouterr()
     assert "warning" not in said.out + said.err
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
-from adu_core import MINI, FrozenCLIP, Splits, Target, entanglement, evaluate, unlearn
+from adu_core import MINI, FrozenCLIP, Spec, Splits, Target, entanglement, evaluate, unlearn
 from adu_core import losses as mmd
 from adu_core.runs.entanglement import stratified
 
@@ -187,7 +187,7 @@ def test_before_and_after_are_measured_with_one_bandwidth(
     tiny_clip: FrozenCLIP, few: Splits
 ) -> None:
     method = replace(MINI, epochs=3, batch_size=8, learning_rate=0.2)
-    run = unlearn(tiny_clip, few, ["sketch"], method, progress=False)
+    run = unlearn(tiny_clip, few, Spec(method, Target(("sketch",))), progress=False)
     before, after = (run.record[when]["entanglement"] for when in ("before", "after"))  # type: ignore[literal-required]
     median = mmd.median_squared_distance(run.features_before).item()
     assert before["bandwidth"] == after["bandwidth"] == pytest.approx(median, rel=1e-3)

@@ -1,9 +1,11 @@
-"""What a method is told of the shots' domains."""
+"""The domain labels that a method sees."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, Target, load_clip, unlearn, world
+from adu_core import FrozenCLIP, Splits, Target, Task, load_clip, unlearn, world
 from adu_core.rivals.methods import method
 from adu_core.runs import labels
 from adu_core.runs.spec import Spec
@@ -26,7 +28,7 @@ def shots() -> Splits:
 
 
 def test_the_truth_is_the_task_itself(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    task = labels.told(tiny_clip, few.shots, SKETCH, "true", 0)
+    task = labels.relabel(Task(tiny_clip, few.shots, SKETCH), "true", 0)
     assert task.shots is few.shots
     assert torch.equal(task.forgotten, SKETCH.mask(few.shots))
 
@@ -34,33 +36,29 @@ def test_the_truth_is_the_task_itself(tiny_clip: FrozenCLIP, few: Splits) -> Non
 def test_a_placebo_moves_labels_and_not_what_is_forgotten(
     tiny_clip: FrozenCLIP, few: Splits
 ) -> None:
-    task = labels.told(tiny_clip, few.shots, SKETCH, "shuffled", 0)
+    task = labels.relabel(Task(tiny_clip, few.shots, SKETCH), "shuffled", 0)
     assert torch.equal(task.forgotten, SKETCH.mask(few.shots))
     assert not torch.equal(task.shots.domains, few.shots.domains)
     assert torch.equal(task.shots.domains.bincount(), few.shots.domains.bincount())
-    again = labels.told(tiny_clip, few.shots, SKETCH, "shuffled", 0)
+    again = labels.relabel(Task(tiny_clip, few.shots, SKETCH), "shuffled", 0)
     assert torch.equal(again.shots.domains, task.shots.domains)
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
 def test_just_so_many_labels_are_wrong(tiny_clip: FrozenCLIP, few: Splits, share: float) -> None:
-    task = labels.told(tiny_clip, few.shots, SKETCH, f"wrong:{share}", 1)
+    task = labels.relabel(Task(tiny_clip, few.shots, SKETCH), f"wrong:{share}", 1)
     differ = task.shots.domains != few.shots.domains
     assert int(differ.sum()) == round(share * len(few.shots))
-    assert torch.equal(task.forgotten, SKETCH.mask(task.shots))  # it goes by what is told
+    assert torch.equal(task.forgotten, SKETCH.mask(task.shots))  # it goes by these labels
 
 
 @pytest.mark.parametrize("way", ["sentences", "k-means"])
 def test_domains_are_found_without_labels(mini: FrozenCLIP, shots: Splits, way: str) -> None:
-    task = labels.told(mini, shots.shots, SKETCH, way, 0)
+    task = labels.relabel(Task(mini, shots.shots, SKETCH), way, 0)
     right = (task.shots.domains == shots.shots.domains).float().mean()
     assert right > 0.5  # guessing: 0.25
-    mixed = shots.shots.domains.clone()
-    blind = labels.told(
-        mini,
-        shots.shots.__class__(**{**vars(shots.shots), "domains": mixed.flip(0)}),
-        SKETCH, way, 0,
-    )  # fmt: skip
+    mixed = replace(shots.shots, domains=shots.shots.domains.flip(0))
+    blind = labels.relabel(Task(mini, mixed, SKETCH), way, 0)
     assert torch.equal(blind.shots.domains, task.shots.domains)  # the labels were not looked at
 
 
@@ -69,16 +67,16 @@ def test_labels_that_do_not_tell_the_target_are_an_error(
 ) -> None:
     sketch = few.shots.domains == few.shots.domain_names.index("sketch")
     with pytest.raises(ValueError, match="none of the shots are to be forgotten"):
-        labels.told(tiny_clip, few.shots.subset(sketch), SKETCH, "wrong:0.99", 0)
+        labels.relabel(Task(tiny_clip, few.shots.subset(sketch), SKETCH), "wrong:0.99", 0)
 
 
-def test_a_run_says_what_it_was_told(tiny_clip: FrozenCLIP, few: Splits) -> None:
+def test_a_run_says_its_labels(tiny_clip: FrozenCLIP, few: Splits) -> None:
     gate = method("gate", "mini")
     spec = Spec(gate, SKETCH, data="pictures", shots=2, measure=(), labels="wrong:0.5")
-    told = unlearn(tiny_clip, few, SKETCH, gate, spec=spec, progress=False)
-    assert told.record["config"]["labels"] == "wrong:0.5"
-    assert Spec.from_dict(told.record["config"], "it") == spec
-    true = unlearn(tiny_clip, few, SKETCH, gate, progress=False)
+    wrong = unlearn(tiny_clip, few, spec, progress=False)
+    assert wrong.record["config"]["labels"] == "wrong:0.5"
+    assert Spec.from_dict(wrong.record["config"], "it") == spec
+    true = unlearn(tiny_clip, few, replace(spec, labels="true"), progress=False)
     assert "labels" not in true.record["config"]
-    state, other = (run.model.state_dict() for run in (told, true))
+    state, other = (run.model.state_dict() for run in (wrong, true))
     assert any(not torch.equal(state[key], other[key]) for key in state)
