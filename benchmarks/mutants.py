@@ -42,7 +42,7 @@ PARTS = {
     "objective": Part(("adu.py",), ("core/test_objective", "core/test_loop")),
     "metrics": Part(
         ("measure.py", "runs/fronts.py"),
-        ("core/test_metrics", "runs/test_records", "core/test_target"),
+        ("core/test_measure", "runs/test_records", "core/test_target"),
     ),
     "evaluation": Part(("runs/evaluate.py",), ("runs/test_entanglement", "core/test_target")),
     "gate": Part(

@@ -43,28 +43,30 @@ def first_code_cell(path: Path) -> str:
     return "".join(next(cell["source"] for cell in cells if cell["cell_type"] == "code"))
 
 
-@pytest.mark.parametrize("url", [URL, OTHER])
-def test_every_place_gets_the_address(copy: Path, url: str) -> None:
+def test_every_place_gets_the_address(copy: Path) -> None:
     before = contents(copy)
-    assert run(copy, url).returncode == 0
-    project = tomllib.loads((copy / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["urls"] == {"Repository": url}
-    config = yaml.safe_load((copy / "book/_config.yml").read_text(encoding="utf-8"))
-    assert config["repository"] == {"url": url, "branch": "main"}
-    assert config["html"]["use_repository_button"] is True
-    assert config["html"]["use_issues_button"] is True
-    notebooks = sorted(copy.glob("notebooks/*.ipynb"))
-    assert notebooks
-    for notebook in notebooks:
-        assert f'\nADDRESS = "{url}"  # of the repository\n' in first_code_cell(notebook)
-        name = notebook.relative_to(copy).as_posix()
-        assert notebook.read_bytes().replace(url.encode(), b"") == before[name]
-    assert contents(copy).keys() == before.keys(), "temporary files stay behind"
+    for url in (URL, OTHER):
+        assert run(copy, url).returncode == 0
+        project = tomllib.loads((copy / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["urls"] == {"Repository": url}
+        config = yaml.safe_load((copy / "book/_config.yml").read_text(encoding="utf-8"))
+        assert config["repository"] == {"url": url, "branch": "main"}
+        assert config["html"]["use_repository_button"] is True
+        assert config["html"]["use_issues_button"] is True
+        notebooks = sorted(copy.glob("notebooks/*.ipynb"))
+        assert notebooks
+        for notebook in notebooks:
+            assert f'\nADDRESS = "{url}"  # of the repository\n' in first_code_cell(notebook)
+            name = notebook.relative_to(copy).as_posix()
+            assert notebook.read_bytes().replace(url.encode(), b"") == before[name]
+        assert contents(copy).keys() == before.keys(), "temporary files stay behind"
 
 
-def test_an_address_written_twice_or_after_another_is_written_once(copy: Path) -> None:
+def test_an_address_written_twice_is_written_once_and_unset_takes_it_out(copy: Path) -> None:
+    before = contents(copy)
     run(copy, URL)
     once = contents(copy)
+    assert once != before
     second = run(copy, URL)
     assert (second.returncode, second.stdout) == (0, "")
     assert contents(copy) == once
@@ -72,12 +74,6 @@ def test_an_address_written_twice_or_after_another_is_written_once(copy: Path) -
     assert contents(copy) != once
     run(copy, URL)
     assert contents(copy) == once
-
-
-def test_unset_leaves_the_bytes_as_they_were(copy: Path) -> None:
-    before = contents(copy)
-    run(copy, URL)
-    assert contents(copy) != before
     assert run(copy, "--unset").returncode == 0
     assert contents(copy) == before
     project = tomllib.loads((copy / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -96,28 +92,29 @@ def test_other_addresses_and_comments_stay(copy: Path) -> None:
     assert contents(copy) == before
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "github.com/someone/adu-book",
-        "http://github.com/someone/adu-book",
-        "git@github.com:someone/adu-book",
-        f"{URL}/",
-        f"{URL}.git",
-        f"{URL}/tree/main",
-        "https://github.com/adu-book",
-        "https://github.com/someone/adu book",
-        'https://github.com/someone/adu"book',
-        f"{URL}\n",
-    ],
+#: What is no address of a repository.
+WRONG = (
+    "",
+    "github.com/someone/adu-book",
+    "http://github.com/someone/adu-book",
+    "git@github.com:someone/adu-book",
+    f"{URL}/",
+    f"{URL}.git",
+    f"{URL}/tree/main",
+    "https://github.com/adu-book",
+    "https://github.com/someone/adu book",
+    'https://github.com/someone/adu"book',
+    f"{URL}\n",
 )
-def test_what_is_no_address_is_refused_in_one_line(copy: Path, url: str) -> None:
+
+
+def test_what_is_no_address_is_refused_in_one_line(copy: Path) -> None:
     before = contents(copy)
-    result = run(copy, url)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert repr(url) in result.stderr
+    for url in WRONG:
+        result = run(copy, url)
+        assert result.returncode == 2, url
+        assert len(result.stderr.splitlines()) == 1
+        assert repr(url) in result.stderr
     assert contents(copy) == before
 
 

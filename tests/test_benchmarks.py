@@ -115,16 +115,14 @@ def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
     tmp_path: Path, tiny_path: str, said: Callable[..., str]
 ) -> None:
     words = ["--device", "cpu", "--clip", tiny_path, "--shots", "1", "--tested", "64"]
-    words += ["--epochs", "1", "--parts", "gate,full", "--out", str(tmp_path)]
-    printed = said("gpu.py", *words)
-    assert "gate: " in printed
-    for part in ("gate", "full"):
-        record = read_json(tmp_path / f"{part}.json")
-        assert record["method"]["name"] == part
-        assert record["shots"] == 65 * 4
-        assert record["fit_seconds"] > 0
-        assert record["largest_difference_of_a_second_run"] == 0  # the CPU's bits are its own
-    assert said("gpu.py", *words).count("there already") == 2
+    words += ["--parts", "gate", "--out", str(tmp_path)]
+    assert "gate: " in said("gpu.py", *words)
+    record = read_json(tmp_path / "gate.json")
+    assert record["method"]["name"] == "gate"
+    assert record["shots"] == 65 * 4
+    assert record["fit_seconds"] > 0
+    assert record["largest_difference_of_a_second_run"] == 0  # the CPU's bits are its own
+    assert "there already" in said("gpu.py", *words)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and it would be used")

@@ -48,7 +48,7 @@ def where(name: str, clips: Iterable[Clip]) -> str:
     """In a line: where the device called ``name`` lets these CLIPs be computed, and why there."""
     import torch
 
-    best, told = accelerator(), []
+    best, found = accelerator(), []
     for device in dict.fromkeys(resolved(name, clip) for clip in clips):
         if device.startswith("cuda"):
             why = torch.cuda.get_device_name(device)
@@ -57,7 +57,7 @@ def where(name: str, clips: Iterable[Clip]) -> str:
         elif not best:
             why = "no GPU is found"
         else:
-            said = "a small CLIP" if name == "auto" else "as asked"
-            why = f"{said}; --device {best} would use the GPU"
-        told.append(f"{device} ({why})")
-    return f"computing on {' and '.join(told)}"
+            why = "a small CLIP" if name == "auto" else "as asked"
+            why += f"; --device {best} would use the GPU"
+        found.append(f"{device} ({why})")
+    return f"computing on {' and '.join(found)}"

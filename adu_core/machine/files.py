@@ -29,28 +29,27 @@ def replacing(path: str | Path) -> Iterator[Path]:
     a folder that may not be written to, is an ``OSError`` that names ``path``.
     """
     path = Path(path)
-    name = None
+    partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-        )
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}.", path.parent)
         os.close(handle)
-        yield Path(name)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        partial = Path(name)
+        yield partial
+        partial.chmod(0o644)
+        partial.replace(path)
     except (OSError, SafetensorError) as error:
         why = getattr(error, "strerror", None) or error
         raise OSError(
             f"{path} cannot be written ({why}): make room there or name another place"
         ) from None
     finally:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as indented JSON; a number that is not finite is written as null."""
+    """Write ``value`` as indented JSON; a number that is not finite becomes null."""
     write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
@@ -72,8 +71,8 @@ def plain(value: Any) -> Any:
 def read_json(path: str | Path) -> Any:
     """What a JSON file holds; an error names the file.
 
-    Raises ``FileNotFoundError`` if it is missing, ``ValueError`` if it is no JSON; NaN and
-    Infinity, which JSON does not know, are none.
+    Raises ``FileNotFoundError`` if it is missing, ``ValueError`` if it is no JSON, which has
+    neither NaN nor Infinity.
     """
     try:
         text = Path(path).read_bytes()
@@ -124,14 +123,16 @@ def write_tensors(
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a safetensors file, on the CPU, and the JSON about them.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` naming the file; a number that is not finite,
-    which would spoil every answer, is such a fault.
+    Raises ``FileNotFoundError`` or ``ValueError`` naming the file, also for a number that is not
+    finite, which would spoil every answer.
     """
     with _opened(path) as file:
         about = json.loads((file.metadata() or {}).get("about", "{}"))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     if not isinstance(about, dict):
-        raise ValueError(f"{path} was not written by this package: what is said of it is no object")
+        raise ValueError(
+            f"{path} was not written by this package: what it says of itself is no object"
+        )
     for key, value in tensors.items():
         if not value.isfinite().all():
             raise ValueError(f"{path}: {key} holds a number that is not finite: make the file anew")
@@ -168,24 +169,20 @@ def _opened(path: str | Path) -> Iterator[Any]:
 
 
 #: What files begin with that are sometimes taken for weights, and what to do with them.
-_PICKLE = (
-    "but a pickle, which can run code when it is read: convert it where you trust it "
-    "(safetensors.torch.save_file(state_dict, PATH))"
-)
 _OTHERS = {
-    b"version https://git-lfs": "but a pointer to one: `git lfs pull` fetches it",
-    b"PK\x03\x04": _PICKLE,
-    b"\x80": _PICKLE,
-    b"<": "but a web page: download the file itself, not the page that shows it",
-    b"\x89HDF": "but HDF5, as Keras writes it: convert it to safetensors",
-    b"GGUF": "but GGUF, as llama.cpp reads it: take the model's safetensors",
-    b"\x93NUMPY": "but an array of numpy: convert it to safetensors",
-    b"\x1f\x8b": "but packed by gzip: unpack it",
+    (b"version https://git-lfs",): "a pointer to one: `git lfs pull` fetches it",
+    (b"PK\x03\x04", b"\x80"): "a pickle, which can run code when it is read: convert it where you "
+    "trust it (safetensors.torch.save_file(state_dict, PATH))",
+    (b"<",): "a web page: download the file itself, not the page that shows it",
+    (b"\x89HDF",): "HDF5, as Keras writes it: convert it to safetensors",
+    (b"GGUF",): "GGUF, as llama.cpp reads it: take the model's safetensors",
+    (b"\x93NUMPY",): "an array of numpy: convert it to safetensors",
+    (b"\x1f\x8b",): "packed by gzip: unpack it",
 }
 
 
 def _looks(path: Path) -> str:
-    """What a file is that is no whole safetensors file; "" if that is not to be seen."""
+    """What a file is that is no whole safetensors file; "" if that cannot be seen."""
     with path.open("rb") as file:
         start = file.read(200)
     again = "fetch or copy it again"
@@ -195,6 +192,6 @@ def _looks(path: Path) -> str:
         return f"but one that is cut off or damaged: {again}"
     for first, what in _OTHERS.items():
         if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(first):
-            return what
+            return f"but {what}"
     text = " ".join(start[:60].decode("utf-8", "replace").split())
     return f"but the text {text!r}" if text.isprintable() and "\ufffd" not in text else ""
