@@ -12,90 +12,82 @@ from adu_core.task import Target
 
 def card(record: Mapping[str, Any]) -> str:
     """Markdown from the record of an audit."""
-    target = Target.from_dict(record["forget"], "the audit")
-    pictures, found = record["pictures"], record["scores"]
-    method, settings = record["method"]["name"], record["method"]["settings"]
-    chance = pictures["chance"]
-    lines = [
-        f"# {method}: {markdown(record['clip']['name'])} without {markdown(str(target))}",
-        "",
-        f"`adu audit` measured this on {pictures['test']} test pictures of "
-        f"{len(record['classes'])} classes in {len(record['domains'])} domains "
-        f"({markdown(pictures.get('data', 'pictures'))}). All numbers are percent. Guessing would "
-        f"be right in {chance:.1f}.",
-        "",
-        "## What it does",
-        "",
-        "| domain | before | after |",
-        "|---|---:|---:|",
-        *_domains(record),
-        "",
-        f"Mem is {found['mem']:.1f} and For {found['for']:.1f}, so H is {found['h']:.1f} and the "
-        f"selectivity {found['selectivity']:.1f}.",
-        "",
-        "## Is it gone?",
-        "",
-        "Who brings back how much of what should be forgotten; each line was tried.",
-        "",
-        "| who holds | does | right |",
-        "|---|---|---:|",
-        *(
-            f"| {row['holder']} | {markdown(row['does'])} | {row['right']:.1f} |"
-            for row in record["undo"]
-        ),
-        "",
-        *_reference(record),
-        "## What it costs",
-        "",
-        *_costs(record),
-        "",
-        "## What it cannot promise",
-        "",
-        *(f"- {line}" for line in cannot(record)),
-        "",
-        "## Scores",
-        "",
-        "| score | | |",
-        "|---|---:|---|",
-        *(f"| `{name}` | {shown(name, found[name])} | {SCORES[name]} |" for name in SCORES),
-        "",
-        "## How it was made",
-        "",
-        f"Method `{method}` with "
-        + (
-            ", ".join(markdown(f"{key} {value}") for key, value in settings.items())
-            or "no settings"
-        )
-        + f". CLIP {markdown(record['clip']['name'])}, fingerprint "
-        f"{record['clip']['fingerprint']}. Audited in {record['provenance']['seconds']:.0f} s on "
-        f"{markdown(record['provenance']['device'])}.",
-        "",
-    ]
-    return "\n".join(lines)
+    pictures, found, made = record["pictures"], record["scores"], record["provenance"]
+    name, settings = record["method"]["name"], record["method"]["settings"]
+    clip = markdown(record["clip"]["name"])
+    target = markdown(str(Target.from_dict(record["forget"], "the audit")))
+    undo = (
+        f"| {row['holder']} | {markdown(row['does'])} | {row['right']:.1f} |"
+        for row in record["undo"]
+    )
+    scores = (f"| `{key}` | {shown(key, found[key])} | {SCORES[key]} |" for key in SCORES)
+    chosen = ", ".join(markdown(f"{key} {value}") for key, value in settings.items())
+    lines = "\n".join
+    return f"""\
+# {name}: {clip} without {target}
+
+`adu audit` measured this on {pictures["test"]} test pictures of {len(record["classes"])} classes \
+in {len(record["domains"])} domains ({markdown(pictures.get("data", "pictures"))}). \
+All numbers are percent. Guessing would be right in {pictures["chance"]:.1f}.
+
+## What it does
+
+| domain | before | after |
+|---|---:|---:|
+{lines(_domains(record))}
+
+Mem is {found["mem"]:.1f} and For {found["for"]:.1f}, so H is {found["h"]:.1f} \
+and the selectivity {found["selectivity"]:.1f}.
+
+## Is it gone?
+
+Who brings back how much of what should be forgotten; each line was tried.
+
+| who holds | does | right |
+|---|---|---:|
+{lines(undo)}
+
+{_reference(record)}## What it costs
+
+{lines(_costs(record))}
+
+## What it cannot promise
+
+{lines(f"- {line}" for line in cannot(record))}
+
+## Scores
+
+| score | | |
+|---|---:|---|
+{lines(scores)}
+
+## How it was made
+
+Method `{name}` with {chosen or "no settings"}. CLIP {clip}, fingerprint \
+{record["clip"]["fingerprint"]}. Audited in {made["seconds"]:.0f} s on {markdown(made["device"])}.
+"""
 
 
 def _domains(record: Mapping[str, Any]) -> list[str]:
     before, after = record["accuracy"]["frozen"], record["accuracy"]["model"]
-    rows = []
-    for side, mark in (("kept", ""), ("forgotten", " (forget)")):
-        rows += [
-            f"| {markdown(name)}{mark} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
-            for name in after[side]
-        ]
-    return rows
+    return [
+        f"| {markdown(name)}{mark} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
+        for side, mark in (("kept", ""), ("forgotten", " (forget)"))
+        for name in after[side]
+    ]
 
 
-def _reference(record: Mapping[str, Any]) -> list[str]:
+def _reference(record: Mapping[str, Any]) -> str:
     curves = record["relearning"]
     if curves["reference"] is None:
-        return []
-    shots, probe = curves["shots"], record["recovery"]["reference"]["feature"]["probe"][-1]
-    return [
+        return ""
+    probe = record["recovery"]["reference"]["feature"]["probe"][-1]
+    return (
         f"A CLIP that never saw it has {curves['reference'][0]:.1f} right, a probe on its features "
-        f"{probe:.1f}; trained on {shots[-1]} pictures a class it has "
-        f"{curves['reference'][-1]:.1f}. Less than that, no model without the knowledge can hide.",
-        "",
-    ]
+        f"{probe:.1f}; trained on {curves['shots'][-1]} pictures a class it has "
+        f"{curves['reference'][-1]:.1f}. Less than that, no model without the knowledge can hide."
+        "\n\n"
+    )
 
 
 def _costs(record: Mapping[str, Any]) -> list[str]:
