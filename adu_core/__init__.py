@@ -20,8 +20,7 @@ _NAMES = {
     "clip": "FrozenCLIP Trace",
     "clips.load": "load_clip",
     "data.captioning": "captions",
-    "data.folder": "read_folder",
-    "data.sources": "Splits load_splits",
+    "data.sources": "Splits load_splits read_folder",
     "data.world": "world",
     "loop": "Loop batch_indices",
     "losses": "ddl mmd2",
@@ -54,8 +53,7 @@ if TYPE_CHECKING:
     from adu_core.clip import FrozenCLIP, Trace
     from adu_core.clips.load import load_clip
     from adu_core.data.captioning import captions
-    from adu_core.data.folder import read_folder
-    from adu_core.data.sources import Splits, load_splits
+    from adu_core.data.sources import Splits, load_splits, read_folder
     from adu_core.data.world import world
     from adu_core.loop import Loop, batch_indices
     from adu_core.losses import ddl, mmd2

@@ -31,7 +31,7 @@ from common import in_turn, keep, seconds
 from PIL import Image
 
 from adu_core.clips.preprocess import Preprocess
-from adu_core.data import cache, decoding
+from adu_core.data import cache
 
 #: What the ratio to the cores alone is held to, at least.
 LIMIT = 0.9
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, metavar="FILE.json")
     arguments = parser.parse_args()
     begun = time.perf_counter()
-    size, cores = Preprocess(arguments.size), decoding.threads()
+    size, cores = Preprocess(arguments.size), cache.cores()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.root:

@@ -13,7 +13,7 @@ from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data.grammar import drawn
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.shares import TRAIN
 from adu_core.data.sources import load_held_out, load_pictures, load_shots, read_share, source_names
 from adu_core.data.world import MAX_SEED
@@ -118,7 +118,7 @@ def _stolen(spec: Spec, wanted: int, size: Preprocess) -> DomainDataset:
     most = int(counts.min())
     if most < wanted:
         label, domain = divmod(int(counts.argmin()), len(found.domain_names))
-        notice(
+        warn(
             f"the attacker has {most} pictures of each class in each domain, not {wanted} "
             f"(--stolen): {found.class_names[label]} in {found.domain_names[domain]} has no more"
         )

@@ -121,13 +121,18 @@ def _answers(model: Model, files: Sequence[str], top: int) -> Iterator[dict[str,
     """The answer for each file, as ``--json`` prints it, or why it cannot be read."""
     import torch
 
-    from adu_core.data.decoding import decode_all
+    from adu_core.data.cache import decode_each
+    from adu_core.data.picture import PictureError
     from adu_core.measure import class_logits, image_features
 
     shape = model.clip.preprocess
     pictures = torch.zeros(len(files), 3, shape.size, shape.size, dtype=torch.uint8)
-    items = [Path(name) for name in files]
-    bad = decode_all(items, range(len(items)), shape, pictures.__setitem__, progress=False)
+    bad = {}
+    for number, picture in enumerate(decode_each([Path(name) for name in files], shape)):
+        if isinstance(picture, PictureError):
+            bad[number] = str(picture)
+        else:
+            pictures[number] = picture
     with torch.no_grad():
         refused = model.refuses(pictures).tolist()
     named = []

@@ -1,4 +1,4 @@
-"""Pictures are decoded once: what was decoded is kept in a file that every later run maps.
+"""Pictures are decoded once, by all cores, into a file that every later run maps into memory.
 
 In the folder ``ADU_CACHE``, or the platform's folder for caches; ``ADU_CACHE=off`` keeps nothing.
 The file's name is a hash of all that its pixels depend on: of every picture its place, size and
@@ -17,7 +17,10 @@ import hashlib
 import os
 import platform
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +29,40 @@ import numpy as np
 import PIL
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from adu_core.clips.preprocess import Preprocess
-from adu_core.data.decoding import Decoded, decode_all, into_memory, refuse_bad
-from adu_core.data.listing import Item, stamp
-from adu_core.data.notice import notice
+from adu_core.data.listing import Item, opened, stamp
+from adu_core.data.messages import warn
+from adu_core.data.picture import PictureError, read_picture
 from adu_core.machine.files import read_json, write_json
 
 #: Raised when ``read_picture`` gives other pixels: files made before are then of no account.
 VERSION = 3
 #: What may be decoded into memory, in bytes, where no cache can be written.
 SMALL = 2 * 10**9
-#: So many pictures are copied at a time.
-BLOCK = 1024
+#: So many pictures are one task of a thread, and so many tasks of each thread wait for it.
+TASK, AHEAD = 16, 4
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pictures (N, 3, S, S) uint8 that can be read, in order, and why the others cannot.
+
+    bad: number in the list of items → message
+    """
+
+    pictures: Tensor
+    bad: dict[int, str]
 
 
 def cache_folder() -> Path | None:
     """Where decoded pictures are kept; None if they are not."""
-    asked = os.environ.get("ADU_CACHE", "")
-    if asked.lower() in ("off", "0", "no"):
+    chosen = os.environ.get("ADU_CACHE", "")
+    if chosen.lower() in ("off", "0", "no"):
         return None
-    if asked:
-        return Path(asked).expanduser()
+    if chosen:
+        return Path(chosen).expanduser()
     if platform.system() == "Darwin":
         return Path.home() / "Library" / "Caches" / "adu"
     if platform.system() == "Windows":
@@ -66,41 +81,106 @@ def decode(
     """
     folder, size = cache_folder(), len(items) * 3 * preprocess.size**2
     if folder is None or not items:
-        return into_memory(items, preprocess, skip_bad, progress)
-    path = folder / f"{_key(items, preprocess)}.npy"
-    try:
-        found = _load(path, len(items))
-        if found is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            with _alone(path):
-                found = _load(path, len(items))  # another process may just have made it
-                if found is None:
-                    _fill(path, items, preprocess, progress)
-                    found = _load(path, len(items))
-        if found is None:
-            raise OSError(errno.EIO, "what was written cannot be read back", str(path))
-    except OSError as error:
-        said = (
-            f"the cache of pictures at {folder} cannot be used: {error}. Free some space there, or "
-            "name another folder in ADU_CACHE, or say ADU_CACHE=off to keep nothing"
+        found = _into_memory(items, preprocess, progress)
+    else:
+        try:
+            found = _from_file(folder, items, preprocess, progress)
+        except OSError as error:
+            text = (
+                f"the cache of pictures at {folder} cannot be used: {error}. Free some space "
+                "there, or name another folder in ADU_CACHE, or say ADU_CACHE=off to keep nothing"
+            )
+            if size > SMALL:
+                raise OSError(f"{text}; {size / 1e9:.1f} GB are too much for memory") from error
+            warn(f"{text}. Decoding {size / 1e6:.0f} MB into memory")
+            found = _into_memory(items, preprocess, progress)
+    if found.bad and not skip_bad:
+        messages = list(found.bad.values())
+        raise PictureError(
+            f"{'; '.join(messages[:10] + ['…'] * (len(messages) > 10))}: replace or remove the "
+            f"damaged files, {len(messages)} of {len(items)}, or say --skip-bad"
         )
-        if size > SMALL:
-            raise OSError(f"{said}; {size / 1e9:.1f} GB are too much for memory") from error
-        notice(f"{said}. Decoding {size / 1e6:.0f} MB into memory")
-        return into_memory(items, preprocess, skip_bad, progress)
-    refuse_bad(found.bad, len(items), skip_bad)
     return found
 
 
-def _key(items: Sequence[Item], preprocess: Preprocess) -> str:
-    digest = hashlib.sha256(f"{VERSION}|{PIL.__version__}|{preprocess}".encode())
-    for item in items:
-        digest.update(b"\n" + os.fsencode(stamp(item)))
-    return digest.hexdigest()[:32]
+def decode_each(items: Sequence[Item], preprocess: Preprocess) -> Iterator[Tensor | PictureError]:
+    """Each picture in order, (3, S, S) uint8, or the error that names it; by all cores."""
+
+    def read(task: Sequence[Item]) -> list[Tensor | PictureError]:
+        return [_read(item, preprocess) for item in task]
+
+    waiting: deque[Future[list[Tensor | PictureError]]] = deque()
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            for start in range(0, len(items), TASK):
+                waiting.append(pool.submit(read, items[start : start + TASK]))
+                if len(waiting) > AHEAD * cores():
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read(item: Item, preprocess: Preprocess) -> Tensor | PictureError:
+    try:
+        file = opened(item)
+    except Exception as error:  # whatever a table's format raises
+        return PictureError(f"cannot read the picture {item}: {error}")
+    try:
+        return read_picture(file, preprocess, item)
+    except PictureError as error:
+        return error
+
+
+def _good(
+    items: Sequence[Item], preprocess: Preprocess, bad: dict[int, str], progress: bool
+) -> Iterator[Tensor]:
+    """The pictures that can be read; why the others cannot is entered in ``bad``."""
+    pictures = decode_each(items, preprocess)
+    bar = tqdm(pictures, "reading pictures", len(items), disable=not progress)
+    for number, picture in enumerate(bar):
+        if isinstance(picture, PictureError):
+            bad[number] = str(picture)
+        else:
+            yield picture
+
+
+def _into_memory(items: Sequence[Item], preprocess: Preprocess, progress: bool) -> Decoded:
+    bad: dict[int, str] = {}
+    pictures = torch.empty(_shape(len(items), preprocess), dtype=torch.uint8)
+    for picture, place in zip(_good(items, preprocess, bad, progress), pictures, strict=False):
+        place.copy_(picture)
+    return Decoded(pictures[: len(items) - len(bad)], bad)
+
+
+def _from_file(
+    folder: Path, items: Sequence[Item], preprocess: Preprocess, progress: bool
+) -> Decoded:
+    """The pictures mapped from their file, which is made if it is not there."""
+    path = folder / f"{_key(items, preprocess)}.npy"
+    found = _load(path, len(items))
+    if found is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            found = _load(path, len(items))  # another process may just have made it
+            if found is None:
+                _fill(path, items, preprocess, progress)
+                found = _load(path, len(items))
+    if found is None:
+        raise OSError(errno.EIO, "what was written cannot be read back", str(path))
+    return found
 
 
 def _load(path: Path, count: int) -> Decoded | None:
-    """The pictures, mapped, if all of them are there; beside them is written which are bad."""
+    """The pictures, if all of them are there; which are bad is written beside them."""
     try:
         known = read_json(path.with_suffix(".json"))
         bad = {int(number): str(why) for number, why in known.items()}
@@ -111,57 +191,50 @@ def _load(path: Path, count: int) -> Decoded | None:
     return Decoded(torch.from_numpy(pictures), bad) if whole else None
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    lock = filelock.FileLock(path.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        notice("another process is reading the same pictures: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _fill(path: Path, items: Sequence[Item], preprocess: Preprocess, progress: bool) -> None:
-    """Decode into a partial file, without gaps for bad pictures, and put it in its place."""
-    partial, closed = path.with_suffix(".part"), path.with_suffix(".closed")
-    bad = _decode(partial, items, preprocess, progress)
-    if bad:
-        _close_gaps(partial, closed, [n for n in range(len(items)) if n not in bad])
-        closed.replace(partial)
-    write_json(path.with_suffix(".json"), bad)
-    partial.replace(path)
-
-
-def _decode(
-    path: Path, items: Sequence[Item], preprocess: Preprocess, progress: bool
-) -> dict[int, str]:
-    pictures = _array(path, (len(items), 3, preprocess.size, preprocess.size))
-
-    def keep(number: int, picture: Tensor) -> None:
-        pictures[number] = picture.numpy()
-
-    return decode_all(items, range(len(items)), preprocess, keep, progress)
-
-
-def _close_gaps(path: Path, closed: Path, good: Sequence[int]) -> None:
-    pictures = np.load(path, mmap_mode="r")
-    fewer = _array(closed, (len(good), *pictures.shape[1:]))
-    for start in range(0, len(good), BLOCK):
-        fewer[start : start + BLOCK] = pictures[good[start : start + BLOCK]]
-
-
-def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A new file for an array, mapped; an ``OSError`` if the disk has no room for it."""
+    """Write the good pictures to a partial file, and put it in its place."""
+    partial, shape = path.with_suffix(".part"), _shape(len(items), preprocess)
+    bad: dict[int, str] = {}
     needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
     if needed > free:
         reason = f"{needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
         raise OSError(errno.ENOSPC, reason)
-    pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):  # a mapped page that finds no room would end the process
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return pictures
+    try:
+        with partial.open("wb") as file:
+            _write_header(file, shape)
+            for picture in _good(items, preprocess, bad, progress):
+                file.write(picture.numpy().data)
+            file.seek(0)
+            _write_header(file, (len(items) - len(bad), *shape[1:]))  # of the same length
+        write_json(path.with_suffix(".json"), bad)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _shape(count: int, preprocess: Preprocess) -> tuple[int, ...]:
+    return count, 3, preprocess.size, preprocess.size
+
+
+def _write_header(file: Any, shape: tuple[int, ...]) -> None:
+    about = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)
+
+
+def _key(items: Sequence[Item], preprocess: Preprocess) -> str:
+    digest = hashlib.sha256(f"{VERSION}|{PIL.__version__}|{preprocess}".encode())
+    for item in items:
+        digest.update(b"\n" + os.fsencode(stamp(item)))
+    return digest.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    try:
+        held = lock.acquire(timeout=0)
+    except filelock.Timeout:
+        warn("another process is reading the same pictures: waiting for it")
+        held = lock.acquire()
+    with held:
+        yield

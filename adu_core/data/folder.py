@@ -1,23 +1,15 @@
-"""Your own pictures: ``<root>/<domain>/<class>/picture`` → ``DomainDataset``.
-
-First the folders are read and everything wrong with them is said at once; only then is a
-picture opened.
-"""
+"""Your own pictures, ``<root>/<domain>/<class>/picture``: what there is, or what is wrong."""
 
 from __future__ import annotations
 
 import contextlib
-from itertools import pairwise
 from pathlib import Path
 
-from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.listing import PART_NAMES, Listing, Part, Pool
-from adu_core.data.notice import notice, some
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
-from adu_core.data.reading import read
-from adu_core.data.shares import choose, settle_small
 from adu_core.data.tree import Met, domain_parts, first_picture, pooled, refuse_names, scan
-from adu_core.task import DomainDataset, readable
+from adu_core.task import readable
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
 COMMON = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".webp"}
@@ -26,65 +18,6 @@ STYLES = frozenset({
     "art", "art painting", "cartoon", "clipart", "drawing", "infograph", "painting", "photo",
     "photos", "product", "quickdraw", "real", "real world", "rendition", "sketch", "sketches",
 })  # fmt: skip
-
-
-def read_folder(
-    root: str | Path,
-    *,
-    size: int | Preprocess,
-    share: tuple[float, float] = (0.0, 1.0),
-    cuts: tuple[float, ...] = (),
-    per_class_and_domain: int | None = None,
-    seed: int = 0,
-    progress: bool = False,
-    skip_bad: bool = False,
-    skip_small: int = 0,
-) -> DomainDataset:
-    """All pictures at ``<root>/<domain>/<class>/``, as PACS, Office-Home or DomainNet lie on disk.
-
-    Domains and classes are called what their folders are called, made readable for prompts
-    (``art_painting`` → ``art painting``), in alphabetical order. Files that are no pictures, and
-    folders inside a class's folder, are not read, and that is said. Parts that a domain keeps
-    apart, such as ``train`` and ``test``, are read together; see ``find_folder``. What is decoded
-    is kept for the next time, see ``adu_core.data.cache``.
-
-    Args:
-        root: the folder that holds the domains' folders.
-        size: a CLIP's ``preprocess``, or height and width in pixels, see ``read_picture``. A
-            picture takes 3 · size² bytes.
-        share: where to begin and to end in a shuffled list of each class's files, as parts of
-            their number. Shares that do not overlap have no file in common, whatever the limit
-            and the seed; how a class is shuffled does not depend on what else is in ``root``.
-        cuts: all the places, in rising order, where the list is ever cut. A class so small that
-            a share between two cuts would be empty then gives each at least one picture, if it
-            has as many as there are shares; larger ones are cut where they are without it.
-        per_class_and_domain: read at most that many of each from the share; None reads all.
-        seed: which of them.
-        progress: show a progress bar.
-        skip_bad: leave out pictures that cannot be read, and name them on stderr.
-        skip_small: leave out of every domain the classes that are too small to share out, or have
-            fewer than so many pictures in the first share; 0 makes them an error.
-
-    Raises:
-        PictureError: the folders are not laid out like that, a class has no pictures in some
-            domain or too few for the share, there are fewer than two domains, or pictures
-            cannot be read.
-    """
-    preprocess = preprocessing(size)
-    if per_class_and_domain is not None and per_class_and_domain < 1:
-        raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
-    if not 0 <= share[0] < share[1] <= 1:
-        raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
-    if cuts and not {0.0, *share, 1.0} <= set(cuts):
-        raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
-    found = find_folder(root, gaps=skip_small > 0)
-    whole: dict[str, dict[Part, Pool]] = {
-        name: {"all": pooled(parts.values())} for name, parts in found.domains.items()
-    }
-    listing = Listing(found.where, whole)
-    listing = settle_small(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
-    chosen = choose(listing, share, cuts, per_class_and_domain, seed)
-    return read(chosen, listing, preprocess, skip_bad=skip_bad, progress=progress)
 
 
 def find_folder(
@@ -103,9 +36,10 @@ def find_folder(
     listing, met, place = listed(root, only, gaps)
     met.say(place)
     if STYLES.issuperset(listing.class_names) and STYLES.isdisjoint(listing.domain_names):
-        notice(
+        warn(
             f"{place}: are classes and domains the wrong way round? The domains are "
-            f"{some(listing.domain_names)}, the classes {some(listing.class_names)}; {EXPECTED}"
+            f"{preview(listing.domain_names)}, the classes {preview(listing.class_names)}; "
+            f"{EXPECTED}"
         )
     return listing
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from adu_core.data.notice import notice, some
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.task import readable
 
@@ -69,12 +69,12 @@ def names_of(
         said = [None if x is None or not 0 <= x < len(names) else names[x] for x in values]
     wrong = [f"row {n} has {values[n]!r}" for n, text in enumerate(said) if text is None]
     if wrong and skip_bad:
-        notice(f"--skip-bad leaves out {len(wrong)} rows of {name} without a {column}: "
-               f"{some(wrong)}")  # fmt: skip
+        warn(f"--skip-bad leaves out {len(wrong)} rows of {name} without a {column}: "
+               f"{preview(wrong)}")  # fmt: skip
     elif wrong:
         known = f"; it runs from 0 to {len(names) - 1}" if names is not None else ""
         raise PictureError(
-            f"{name}: column {column!r} out of range: {some(wrong)}{known}: correct it, or say "
+            f"{name}: column {column!r} out of range: {preview(wrong)}{known}: correct it, or say "
             "--skip-bad to leave such rows out"
         )
     spoken: dict[str, str] = {}

@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 
 from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
-from adu_core.data.notice import notice, some
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.data.text import lines_of
 from adu_core.data.tree import class_pictures
@@ -84,7 +84,7 @@ def _words(root: Path, *folders: Path) -> dict[str, str]:
             wrong = [line for line, said in lines if not said]
             if wrong:
                 raise PictureError(
-                    f"{path} has lines that are not 'n01440764 tench': {some(wrong)}"
+                    f"{path} has lines that are not 'n01440764 tench': {preview(wrong)}"
                 )
             return {said[1]: readable(said[2]) for _, said in lines if said}
     return {}
@@ -97,7 +97,7 @@ def _pool(folder: Path, words: dict[str, str]) -> Pool:
     if nameless:
         raise PictureError(
             f"{folder}: CLIP needs words, and {len(nameless)} classes are numbers without one: "
-            f"{some(nameless)}; put {NAMES} beside them, of lines 'n01440764 tench'"
+            f"{preview(nameless)}; put {NAMES} beside them, of lines 'n01440764 tench'"
         )
     pool: Pool = {}
     merged = set()
@@ -106,5 +106,5 @@ def _pool(folder: Path, words: dict[str, str]) -> Pool:
         merged |= {name} if name in pool else set()
         pool.setdefault(name, []).extend(found[number])
     if merged:
-        notice(f"{folder}: several folders are called {some(sorted(merged))}, each one class now")
+        warn(f"{folder}: several folders are called {preview(sorted(merged))}, each one class now")
     return pool

@@ -12,7 +12,7 @@ from pathlib import Path
 from adu_core.data.folder import find_folder
 from adu_core.data.listing import Listing
 from adu_core.data.lists import list_files, read_lists
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.task import readable
 
@@ -75,7 +75,7 @@ def find(name: str, root: str | Path, *, skip_bad: bool = False, gaps: bool = Fa
         found = _at(place, name, known, skip_bad, gaps)
         if found:
             if len(found.class_names) != known.classes:
-                notice(
+                warn(
                     f"{found.where} has {len(found.class_names)} classes where {name} has "
                     f"{known.classes}: is it all there?"
                 )

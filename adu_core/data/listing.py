@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
 
-from adu_core.data.notice import some
+from adu_core.data.messages import preview
 from adu_core.data.picture import PictureError
 
 
@@ -115,8 +115,8 @@ def refuse_gaps(listing: Listing) -> None:
         gaps += [f"{domain} has no {name}" for name in listing.class_names if name not in held]
     if gaps:
         raise PictureError(
-            f"{listing.where}: every class needs pictures in every domain, but {some(gaps)}: add "
-            "pictures there, remove these classes from every domain, or say --skip-small"
+            f"{listing.where}: every class needs pictures in every domain, but {preview(gaps)}: "
+            "add pictures there, remove these classes from every domain, or say --skip-small"
         )
 
 

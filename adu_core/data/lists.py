@@ -19,7 +19,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, refuse_gaps
-from adu_core.data.notice import notice, some
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.data.text import entry_of, is_header, lines_of
 from adu_core.task import readable
@@ -92,12 +92,12 @@ def read_lists(
     found, gone = _find(root, base, lists)
     if gone and not skip_bad:
         raise PictureError(
-            f"{len(gone)} pictures are listed but not there: {some(gone.values())}; unpack the "
+            f"{len(gone)} pictures are listed but not there: {preview(gone.values())}; unpack the "
             "pictures whole, correct the lists, or say --skip-bad"
         )
     if gone:
-        notice(f"--skip-bad leaves out {len(gone)} pictures that are listed but not there: "
-               f"{some(gone.values())}")  # fmt: skip
+        warn(f"--skip-bad leaves out {len(gone)} pictures that are listed but not there: "
+               f"{preview(gone.values())}")  # fmt: skip
     domains: dict[str, dict[Part, Pool]] = {}
     for domain, parts in lists.items():
         kept = _own_parts(domain, parts)
@@ -122,7 +122,9 @@ def _read(path: Path) -> list[Line]:
         elif count > 0 or not is_header(line):
             wrong.append(f"line {number}: {line!r} ({entry})")
     if wrong:
-        raise PictureError(f"{path} has lines that are not 'path label': {some(wrong)}; {EXPECTED}")
+        raise PictureError(
+            f"{path} has lines that are not 'path label': {preview(wrong)}; {EXPECTED}"
+        )
     if not lines:
         raise PictureError(f"the list {path} is empty; {EXPECTED}")
     twice = [
@@ -131,7 +133,9 @@ def _read(path: Path) -> list[Line]:
         if count > 1
     ]
     if twice:
-        raise PictureError(f"{path} lists pictures more than once: {some(twice)}: remove the rest")
+        raise PictureError(
+            f"{path} lists pictures more than once: {preview(twice)}: remove the rest"
+        )
     return lines
 
 
@@ -174,7 +178,7 @@ def _check_labels(lists: Lists) -> None:
     ]
     if beyond:
         raise PictureError(
-            f"labels out of range: {some(beyond)}; there are {len(names)} classes, so they run "
+            f"labels out of range: {preview(beyond)}; there are {len(names)} classes, so they run "
             f"from {first} to {first + len(names) - 1}"
         )
     named: dict[int, str] = {}
@@ -187,7 +191,7 @@ def _check_labels(lists: Lists) -> None:
         elif labelled.setdefault(name, line.label) != line.label:
             wrong.append(f"{line.where} has {line.label} for {name!r}, {labelled[name]} elsewhere")
     if wrong:
-        raise PictureError(f"labels and folders do not agree: {some(wrong)}; correct the lists")
+        raise PictureError(f"labels and folders do not agree: {preview(wrong)}; correct the lists")
 
 
 def _check_folders(lists: Lists) -> None:
@@ -203,7 +207,7 @@ def _check_folders(lists: Lists) -> None:
         or readable(line.path.parent.parent.name) in known - {readable(domain)}
     ]
     if wrong:
-        raise PictureError(f"pictures of another domain are listed: {some(wrong)}")
+        raise PictureError(f"pictures of another domain are listed: {preview(wrong)}")
 
 
 def _find(root: Path, base: Path, lists: Lists) -> tuple[dict[Path, Path], dict[Path, str]]:
@@ -245,7 +249,7 @@ def _own_parts(domain: str, parts: dict[Part, list[Line]]) -> dict[Part, list[Li
             if both:
                 raise PictureError(
                     f"the {one} and {other} lists of {domain} have {len(both)} pictures in common: "
-                    f"{some(both)}: remove them from one"
+                    f"{preview(both)}: remove them from one"
                 )
     return kept if len(kept) > 1 else {"all": kept["train"]}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from adu_core.data.listing import Item, Listing, Part, Row
-from adu_core.data.notice import notice, some
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 
 Share = tuple[float, float]
@@ -44,25 +44,27 @@ PIECES: dict[frozenset[Part], dict[Share, Piece]] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """Pictures to be read, with their labels.
-
-    spares: of what was drawn from, by domain and class, those that may stand in for bad ones
-    """
+    """Pictures to be read, with their labels and domains as numbers."""
 
     items: list[Item]
     labels: list[int]
     domains: list[int]
-    spares: dict[tuple[int, int], list[Item]]
 
 
 def choose(
-    listing: Listing, share: Share, cuts: tuple[float, ...], most: int | None, seed: int
+    listing: Listing,
+    share: Share,
+    cuts: tuple[float, ...],
+    most: int | None,
+    seed: int,
+    without: Set[Item] = frozenset(),
 ) -> Chosen:
     """The pictures of a share, at most ``most`` per class and domain, which ones ``seed`` draws.
 
     How a class is shuffled and drawn depends on its and its domain's name and its pictures alone.
+    In place of those drawn that are to be ``without``, the draw goes on.
     """
-    chosen = Chosen([], [], [], {})
+    chosen = Chosen([], [], [])
     for domain, domain_name in enumerate(listing.domain_names):
         parts = listing.domains[domain_name]
         part, (first, last), inner = _piece(frozenset(parts), share, cuts)
@@ -70,14 +72,15 @@ def choose(
             found = parts[part].get(class_name, [])
             cell = f"{domain_name}/{class_name}"
             shuffled = random.Random(cell).sample(found, len(found))
-            taken = shuffled[slice(*places((first, last), inner, len(found)))]
-            taken = _in_order(taken)
+            taken = _in_order(shuffled[slice(*places((first, last), inner, len(found)))])
             if most is not None and len(taken) > most:
-                draw = random.Random(f"{seed}/{cell}")
-                pool, taken = taken, _in_order(draw.sample(taken, most))
-                drawn = set(taken)
-                rest = [item for item in pool if item not in drawn]
-                chosen.spares[domain, label] = draw.sample(rest, len(rest))
+                draw, pool = random.Random(f"{seed}/{cell}"), taken
+                taken = _in_order(draw.sample(pool, most))
+                if not without.isdisjoint(taken):
+                    drawn = set(taken)
+                    rest = [item for item in pool if item not in drawn]
+                    taken += draw.sample(rest, len(rest))
+            taken = [item for item in taken if item not in without][:most]
             chosen.items.extend(taken)
             chosen.labels.extend([label] * len(taken))
             chosen.domains.extend([domain] * len(taken))
@@ -112,7 +115,7 @@ def places(share: Share, cuts: tuple[float, ...], count: int) -> tuple[int, int]
     return first, last
 
 
-def settle_small(
+def drop_small_classes(
     listing: Listing, shares: list[Share], cuts: tuple[float, ...], skip_small: int = 0
 ) -> Listing:
     """The listing, each of whose classes has a picture in each of the shares.
@@ -135,12 +138,12 @@ def settle_small(
         return listing
     gone = {name for name, _ in small}
     kept = set(listing.class_names) - gone
-    named = some(sorted(gone), 20)
+    named = preview(sorted(gone), 20)
     if not kept:
         raise PictureError(
             f"{listing.where}: with skip-small={skip_small} no class is left: too small are {named}"
         )
-    notice(
+    warn(
         f"{listing.where}: skip-small={skip_small} leaves {len(gone)} of {len(gone) + len(kept)} "
         f"classes out of every domain: {named}"
     )

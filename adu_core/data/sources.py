@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 from adu_core.clips.preprocess import Preprocess, preprocessing
+from adu_core.data.cache import decode
 from adu_core.data.folder import find_folder
 from adu_core.data.grammar import Source, drawn, parse
-from adu_core.data.listing import Listing
-from adu_core.data.reading import read
-from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, settle_small
+from adu_core.data.listing import Item, Listing, Part, Pool
+from adu_core.data.messages import preview, warn
+from adu_core.data.picture import PictureError
+from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, drop_small_classes
+from adu_core.data.tree import pooled
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 from adu_core.task import DomainDataset
 
@@ -32,6 +37,7 @@ __all__ = [
     "load_pictures",
     "load_shots",
     "load_splits",
+    "read_folder",
     "read_share",
     "source_names",
 ]
@@ -76,7 +82,7 @@ def find_pictures(source: Source) -> Listing:
         from adu_core.data.layouts import find
 
         found = find(kind, place, skip_bad=source.skip_bad, gaps=gaps)
-    return settle_small(found, [TRAIN, VALIDATION, TEST], CUTS, source.skip_small)
+    return drop_small_classes(found, [TRAIN, VALIDATION, TEST], CUTS, source.skip_small)
 
 
 def read_share(
@@ -91,8 +97,67 @@ def read_share(
         raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
     parsed, preprocess = parse(source), preprocessing(size)
     listing = find_pictures(parsed)
-    chosen = choose(listing, share, CUTS, per_class_and_domain, seed)
-    return read(chosen, listing, preprocess, skip_bad=parsed.skip_bad, progress=True)
+    few, bad = per_class_and_domain, parsed.skip_bad
+    return _read(listing, share, CUTS, few, seed, preprocess, skip_bad=bad, progress=True)
+
+
+def read_folder(
+    root: str | Path,
+    *,
+    size: int | Preprocess,
+    share: tuple[float, float] = (0.0, 1.0),
+    cuts: tuple[float, ...] = (),
+    per_class_and_domain: int | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    skip_bad: bool = False,
+    skip_small: int = 0,
+) -> DomainDataset:
+    """All pictures at ``<root>/<domain>/<class>/``, as PACS, Office-Home or DomainNet lie on disk.
+
+    Domains and classes are called what their folders are called, made readable for prompts
+    (``art_painting`` → ``art painting``), in alphabetical order. Files that are no pictures, and
+    folders inside a class's folder, are not read, and that is said. Parts that a domain keeps
+    apart, such as ``train`` and ``test``, are read together; see ``find_folder``. What is decoded
+    is kept for the next time, see ``adu_core.data.cache``.
+
+    Args:
+        root: the folder that holds the domains' folders.
+        size: a CLIP's ``preprocess``, or height and width in pixels, see ``read_picture``. A
+            picture takes 3 · size² bytes.
+        share: where to begin and to end in a shuffled list of each class's files, as parts of
+            their number. Shares that do not overlap have no file in common, whatever the limit
+            and the seed; how a class is shuffled does not depend on what else is in ``root``.
+        cuts: all the places, in rising order, where the list is ever cut. A class so small that
+            a share between two cuts would be empty then gives each at least one picture, if it
+            has as many as there are shares; larger ones are cut where they are without it.
+        per_class_and_domain: read at most that many of each from the share; None reads all.
+        seed: which of them.
+        progress: show a progress bar.
+        skip_bad: leave out pictures that cannot be read, and name them on stderr.
+        skip_small: leave out of every domain the classes that are too small to share out, or have
+            fewer than so many pictures in the first share; 0 makes them an error.
+
+    Raises:
+        PictureError: the folders are not laid out like that, a class has no pictures in some
+            domain or too few for the share, there are fewer than two domains, or pictures
+            cannot be read.
+    """
+    preprocess = preprocessing(size)
+    if per_class_and_domain is not None and per_class_and_domain < 1:
+        raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
+    if not 0 <= share[0] < share[1] <= 1:
+        raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
+    if cuts and not {0.0, *share, 1.0} <= set(cuts):
+        raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
+    found = find_folder(root, gaps=skip_small > 0)
+    whole: dict[str, dict[Part, Pool]] = {
+        name: {"all": pooled(parts.values())} for name, parts in found.domains.items()
+    }
+    listing = Listing(found.where, whole)
+    listing = drop_small_classes(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
+    few, bad = per_class_and_domain, skip_bad
+    return _read(listing, share, cuts, few, seed, preprocess, skip_bad=bad, progress=progress)
 
 
 def load_splits(
@@ -173,6 +238,50 @@ def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return SEEN, DOMAINS
     listing = find_pictures(parsed)
     return listing.class_names, listing.domain_names
+
+
+def _read(
+    listing: Listing,
+    share: Share,
+    cuts: tuple[float, ...],
+    most: int | None,
+    seed: int,
+    preprocess: Preprocess,
+    *,
+    skip_bad: bool,
+    progress: bool,
+) -> DomainDataset:
+    """The pictures of a share; with ``skip_bad``, without those that cannot be read.
+
+    Those are named on stderr; where pictures were drawn, the next ones of the draw take their
+    places. A class that has none left in a domain is a ``PictureError``.
+    """
+    bad: dict[Item, str] = {}
+    while True:
+        chosen = choose(listing, share, cuts, most, seed, without=bad.keys())
+        found = decode(chosen.items, preprocess, skip_bad=skip_bad, progress=progress)
+        bad |= {chosen.items[number]: why for number, why in found.bad.items()}
+        if not found.bad or most is None:
+            break
+    good = [number for number in range(len(chosen.items)) if number not in found.bad]
+    labels, domains = torch.tensor([chosen.labels, chosen.domains], dtype=torch.int64)[:, good]
+    data = DomainDataset(found.pictures, labels, domains, listing.class_names, listing.domain_names)
+    if bad:
+        empty = [
+            f"{listing.class_names[label]} in {listing.domain_names[domain]}"
+            for label, domain in (data.counts() == 0).nonzero().tolist()
+        ]
+        if empty:
+            raise PictureError(
+                f"{listing.where}: with --skip-bad no picture is left of {preview(empty)}; they "
+                f"cannot be read ({preview(bad.values())}): replace them, or remove these classes "
+                "from every domain"
+            )
+        warn(
+            f"--skip-bad leaves out {len(bad)} of {len(bad) + len(data)} pictures of "
+            f"{listing.where}: {preview(bad.values())}"
+        )
+    return data
 
 
 def _at_most(count: int, limit: int | None) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from unicodedata import category
 
 from adu_core.data.listing import PART_NAMES, Item, Part, Pool
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
 from adu_core.task import readable
 
@@ -62,16 +62,16 @@ class Met:
     def say(self, where: Path) -> None:
         """All of it on stderr, a line for each kind."""
         if self.others:
-            notice(f"{where}: {left_out(self.others)}")
+            warn(f"{where}: {left_out(self.others)}")
         for found, what in (
             (self.loose, "pictures beside the classes' folders are not read"),
             (self.inner, "folders inside a class's folder are not read"),
             (self.empty, "folders beside the domains hold no pictures and are left out"),
         ):
             if found:
-                notice(f"{where}: {len(found)} {what}, such as {found[0]}")
+                warn(f"{where}: {len(found)} {what}, such as {found[0]}")
         if self.wrapped:
-            notice(f"{where}: read through folders that hold one folder, such as {self.wrapped[0]}")
+            warn(f"{where}: read through folders that hold one folder, such as {self.wrapped[0]}")
 
 
 def ignored(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.sources import Splits
 from adu_core.loop import History, Loop
 from adu_core.machine.provenance import provenance, reset_peak_memory
@@ -95,7 +95,7 @@ def unlearn(
             doubt(result_before, measured, len(pictures.class_names)),
         )
         for text in filter(None, doubts):
-            notice(text)
+            warn(text)
     task = relabel(Task(clip, splits.shots, spec.forget), spec.labels, spec.seed)
     loop = Loop(progress=progress, checkpoint=_kept(checkpoint))
     fitting = time.perf_counter()

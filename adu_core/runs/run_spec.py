@@ -13,7 +13,7 @@ from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data.grammar import drawn
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots, source_names
 from adu_core.machine.device import check_device, resolved
 from adu_core.machine.files import write_json
@@ -40,7 +40,7 @@ def warn_of_unknown_words(work: Iterable[Spec], device: str = "cpu") -> None:
     """Warn on stderr, before any work, of classes whose words a spec's small CLIP never met."""
     for clip, data in dict.fromkeys((spec.clip, spec.data) for spec in work):
         if text := unknown_words(clip_of(clip, device), _names(data)[0]):
-            notice(text)
+            warn(text)
 
 
 def run_spec(spec: Spec, path: Path, device: str = "cpu") -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.machine.files import write_json
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.doubt import doubt_of
@@ -70,7 +70,7 @@ def sweep(
                 record = read_record(paths[spec])
                 said = f"H {record['after']['metrics']['h']:.1f}"
                 if progress and (text := doubt_of(record)):
-                    notice(text)
+                    warn(text)
             else:
                 noted[spec] = error
                 write_json(note, {"config": spec.as_dict(), "error": error})

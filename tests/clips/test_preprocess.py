@@ -11,10 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adu_core import FrozenCLIP, load_clip, load_splits
+from adu_core import FrozenCLIP, load_clip, load_splits, read_folder
 from adu_core.clips.load import build, frozen, mini_config
 from adu_core.clips.preprocess import Preprocess
-from adu_core.data.folder import read_folder
 from adu_core.data.picture import read_picture
 from adu_core.data.sources import load_shots
 

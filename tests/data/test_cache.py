@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from trees import draw, tree
 
+from adu_core import read_folder
 from adu_core.cli import main
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data import cache
-from adu_core.data.folder import read_folder
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError, read_picture
 from adu_core.data.sources import TEST, load_splits, read_share
 from adu_core.measure import image_features
@@ -30,7 +30,7 @@ SIZE = Preprocess(8)
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("ADU_CACHE", str(tmp_path / "cache"))
-    notice.cache_clear()
+    warn.cache_clear()
     return tmp_path / "cache"
 
 
@@ -347,7 +347,7 @@ def test_the_command_line_says_what_it_left_out(folder, tmp_path, tiny_path, cap
     test = read_share(f"folder:{root}?skip-small=2", TEST, 8)
     number = test.pictures[0, 2, 0, 0].item()  # blue says which file of photo/cat
     (root / f"photo/cat/{number:02}.png").write_text("no picture")
-    notice.cache_clear()
+    warn.cache_clear()
     words = ["run", "--data", f"folder:{root}", "--clip", tiny_path, "--shots", "2"]
     words += ["--method", "zero-shot"]
     assert main(words) == 2

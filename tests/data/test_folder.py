@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from adu_core import read_folder
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data import picture as picture_module
-from adu_core.data.folder import read_folder
 from adu_core.data.picture import PictureError, read_picture
 from adu_core.data.shares import places
 from adu_core.data.sources import (

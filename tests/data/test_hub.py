@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adu_core.cli import main
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, load_splits, read_share, source_names
 
@@ -196,7 +196,7 @@ def test_a_table_that_another_program_wrote_is_read(tmp_path, kind):
 
 @pytest.mark.parametrize("value", [None, -1])
 def test_rows_without_a_class_are_named_or_left_out(tmp_path, capsys, value):
-    notice.cache_clear()
+    warn.cache_clear()
     entries = rows()
     entries[7]["label"] = value
     made(entries).save_to_disk(str(tmp_path / "disk"))

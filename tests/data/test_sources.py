@@ -13,7 +13,7 @@ from adu_core.data.grammar import KINDS, Source, joined, parse
 from adu_core.data.layouts import KNOWN, find
 from adu_core.data.listing import Listing
 from adu_core.data.lists import read_lists
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.shares import PIECES, TEST, TRAIN, VALIDATION
 from adu_core.data.sources import load_splits, read_share, source_names
@@ -26,7 +26,7 @@ PACS = ("art_painting", "cartoon", "photo", "sketch")
 
 @pytest.fixture(autouse=True)
 def _say_everything_again() -> None:
-    notice.cache_clear()
+    warn.cache_clear()
 
 
 def shared(source: str, shots: int = 1) -> list[set[tuple[int, ...]]]:

@@ -8,7 +8,7 @@ import pytest
 from trees import draw, write_lists
 
 from adu_core.data.lists import read_lists
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import source_names
 from adu_core.machine.files import read_json
@@ -20,7 +20,7 @@ CLASSES = ("cat", "my dog")
 @pytest.fixture
 def root(tmp_path) -> Path:
     """Two domains with plain lists, names with blanks among them."""
-    notice.cache_clear()
+    warn.cache_clear()
     for domain in ("photo", "sketch"):
         for name in CLASSES:
             for number in range(10):

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from trees import draw
 
-from adu_core.data.folder import read_folder
-from adu_core.data.notice import notice
+from adu_core import read_folder
+from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, load_splits, read_share, source_names
 
@@ -21,7 +21,7 @@ PLAIN = [(domain, label, n) for domain in ("photo", "sketch") for label in ("cat
 
 @pytest.fixture(autouse=True)
 def _say_everything_again() -> None:
-    notice.cache_clear()
+    warn.cache_clear()
 
 
 def laid_out(root: Path, pattern: str, **more: str) -> Path:

@@ -10,7 +10,7 @@ from quick import quick
 
 from adu_core import Spec, Splits, Target, load_clip, unlearn, world
 from adu_core.cli import main
-from adu_core.data.notice import notice
+from adu_core.data.messages import warn
 from adu_core.machine.files import read_json
 from adu_core.runs.doubt import doubt, unknown_words
 
@@ -21,7 +21,7 @@ CHANCE = "no better than chance"
 @pytest.fixture(autouse=True)
 def _anew() -> None:
     """As in a process of its own: nothing was said yet."""
-    notice.cache_clear()
+    warn.cache_clear()
 
 
 def test_words_that_the_small_clip_never_met_are_named() -> None:
@@ -89,7 +89,7 @@ def test_it_is_said_before_the_work_and_under_the_table(
     assert said.out.index(CHANCE) > said.out.index("H  ")
     assert read_json(tmp_path / "r.json")["found"]["measured"] == {"photo": 24, "sketch": 24}
 
-    notice.cache_clear()
+    warn.cache_clear()
     sweep = ["sweep", str(tmp_path / "s"), *words, "--methods", "nullspace,gate", "--seeds", "2"]
     for times in (1, 0):  # the second time all records are there already
         assert main([*sweep, "--processes", "2"]) == 0
@@ -97,7 +97,7 @@ def test_it_is_said_before_the_work_and_under_the_table(
         assert said.err.count(CHANCE) == times
         assert said.out.count(CHANCE) == 1
 
-    notice.cache_clear()
+    warn.cache_clear()
     bench = ["bench", *words, "--methods", "nullspace,gate", "--seeds", "1", "--trials", "0"]
     assert main([*bench, "--save", str(tmp_path / "b"), "--processes", "1"]) == 0
     said = capsys.readouterr()

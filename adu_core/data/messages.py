@@ -1,4 +1,4 @@
-"""What a reader of pictures says while it works: on stderr, and each thing once."""
+"""Warnings of what reads pictures: on stderr, and each of them once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 
 @functools.lru_cache(maxsize=1024)
-def notice(text: str) -> None:
-    """Say ``text`` on stderr, beside a progress bar if there is one; once in a process."""
+def warn(text: str) -> None:
+    """Print ``text`` on stderr, beside a progress bar if there is one; once in a process."""
     tqdm.write(text, file=sys.stderr)
 
 
-def some(things: Iterable[str], most: int = 10) -> str:
+def preview(things: Iterable[str], most: int = 10) -> str:
     """The first few of many things, in one line."""
     listed = list(things)
     return "; ".join(listed[:most] + ["…"] * (len(listed) > most))
