@@ -5,6 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from adu_core import load_splits
+from adu_core.data.sources import TEST, TRAIN, VALIDATION, read_share
+
 
 def draw(path: Path, colour: object = "red", size: tuple[int, int] = (8, 8)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,3 +44,14 @@ def write_lists(
             ]
             (folder / f"{domain}_{part}{more.get('end', '')}.txt").write_text("\n".join(lines))
     return root
+
+
+def share_colours(source: str) -> list[set[tuple[int, ...]]]:
+    """The pictures of each share, as colours: (class, domain, number); checked to be disjoint."""
+    shares = [
+        {tuple(picture[:, 0, 0].tolist()) for picture in read_share(source, share, 4).pictures}
+        for share in (TRAIN, VALIDATION, TEST)
+    ]
+    assert len(set().union(*shares)) == sum(map(len, shares))
+    assert (load_splits(source, size=4, shots=1).shots.counts() == 1).all()
+    return shares

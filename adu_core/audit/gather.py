@@ -15,7 +15,15 @@ from adu_core.clips.preprocess import Preprocess
 from adu_core.data.grammar import drawn
 from adu_core.data.messages import warn
 from adu_core.data.shares import TRAIN
-from adu_core.data.sources import load_held_out, load_pictures, load_shots, read_share, source_names
+from adu_core.data.sources import (
+    Pictures,
+    listed,
+    load_held_out,
+    load_pictures,
+    load_shots,
+    read_share,
+    source_names,
+)
 from adu_core.data.world import MAX_SEED
 from adu_core.rivals.saved import About, load_model, read_about
 from adu_core.runs.record import read_record
@@ -76,20 +84,19 @@ def gather(
     clip = load_clip(*spec.clip, device)
     model = load_model(folder, clip)
     exact = _reference(reference, clip, device) if reference else None
-    size = clip.preprocess
-    taken = _stolen(spec, stolen, size)
+    size, data = clip.preprocess, listed(spec.data)
+    taken = _stolen(spec, data, stolen, size)
     test, unused = (
-        load_pictures(spec.data, share, size=size, limit=spec.limit)
-        for share in ("test", "validation")
+        load_pictures(data, share, size=size, limit=spec.limit) for share in ("test", "validation")
     )
-    used = load_shots(spec.data, size=size, shots=spec.shots, seed=spec.seed)
+    used = load_shots(data, size=size, shots=spec.shots, seed=spec.seed)
     return Materials(
         model,
         used=_in_order(used, about),
         unused=_in_order(unused, about),
         test=_in_order(test, about),
         stolen=_in_order(taken, about),
-        held_out=load_held_out(spec.data, size=size, limit=spec.limit),
+        held_out=load_held_out(data, size=size, limit=spec.limit),
         reference=exact,
         drawn=drawn(spec.data),
     )
@@ -108,12 +115,12 @@ def _reference(reference: tuple[str, str | None], clip: FrozenCLIP, device: str)
     return found
 
 
-def _stolen(spec: Spec, wanted: int, size: Preprocess) -> DomainDataset:
+def _stolen(spec: Spec, data: Pictures, wanted: int, size: Preprocess) -> DomainDataset:
     """As many pictures of each as are wanted, or as the smallest class has, which is said."""
     seed = (spec.seed + APART) % MAX_SEED
     if drawn(spec.data):
-        return load_shots(spec.data, size=size, shots=wanted, seed=seed)
-    found = read_share(spec.data, TRAIN, size, wanted, seed)
+        return load_shots(data, size=size, shots=wanted, seed=seed)
+    found = read_share(data, TRAIN, size, wanted, seed)
     counts = found.counts()
     most = int(counts.min())
     if most < wanted:

@@ -97,13 +97,13 @@ def do(arguments: argparse.Namespace) -> int:
 
 def _files(place: str) -> list[str]:
     """The pictures that a word of the command line stands for; an ``OSError`` if there is none."""
-    from adu_core.data.tree import pictures_below
+    from adu_core.data.folder import Folder
 
     if not Path(place).is_dir():
         if not Path(place).exists():
             raise FileNotFoundError(f"cannot read the picture {place}: there is no such file")
         return [place]
-    found = [str(path) for path in pictures_below(Path(place))]
+    found = list(Folder(place).below())
     if not found:
         raise FileNotFoundError(f"there is no picture in {place} or below it")
     return found

@@ -91,23 +91,22 @@ def do(arguments: argparse.Namespace) -> None:
     clip_from(arguments.clip)
     method = options.method_from(arguments.method, arguments)
 
-    from adu_core.data.sources import source_names
     from adu_core.machine.files import write_json
     from adu_core.rivals.saved import CHECKPOINT, TRIALS, make_way, refuse_finished, save_model
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.record_table import said, table
-    from adu_core.runs.run_spec import read_anew, run
+    from adu_core.runs.run_spec import names_of, read_anew, run
 
     if folder and not arguments.force:
         refuse_finished(folder)
     check_device(arguments.device)
-    names = source_names(arguments.data)
+    read_anew(arguments.data)
+    names = names_of(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
     more = {"seed": arguments.seed, "on": arguments.on}
     spec = options.spec_from(arguments, method, target, **more)
     if arguments.json and not arguments.force:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
-    read_anew(spec.data)
     options.begin(arguments, [spec])
     device = resolved(arguments.device, spec.clip)
     trials: list[str] = []

@@ -1,157 +1,253 @@
-"""Your own pictures, ``<root>/<domain>/<class>/picture``: what there is, or what is wrong."""
+"""Your own pictures, ``<root>/<domain>/<class>/picture``: what there is, or what is wrong.
+
+Each folder is listed once, when it is first asked for; no picture is opened or asked for. What
+systems put there is not seen. What is seen and not read, such as files of other formats, is
+counted and named.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from adu_core.data.listing import PART_NAMES, Listing, Part, Pool
+from adu_core.data.listing import PART_NAMES, Entry, Listing, Part
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
-from adu_core.data.tree import Met, domain_parts, first_picture, pooled, refuse_names, scan
 from adu_core.task import readable
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
 COMMON = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".webp"}
+#: Folders and files that systems make, in small letters; hidden ones begin with a dot.
+SYSTEM = frozenset({
+    "__macosx", "__pycache__", "lost+found", "lost.dir", "found.000", "$recycle.bin", "recycler",
+    "recycled", "system volume information", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot",
+    "network trash folder", "temporary items", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+})  # fmt: skip
 #: Names of domains: where all classes have such, they lie the wrong way round.
 STYLES = frozenset({
     "art", "art painting", "cartoon", "clipart", "drawing", "infograph", "painting", "photo",
     "photos", "product", "quickdraw", "real", "real world", "rendition", "sketch", "sketches",
 })  # fmt: skip
+#: Nobody's pictures lie deeper.
+_DEEPEST = 8
 
 
-def find_folder(
-    root: str | Path, only: frozenset[str] = frozenset(), *, gaps: bool = False
-) -> Listing:
+@dataclass
+class Folder:
+    """A folder and what it holds, sorted by name."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Without the folders above it."""
+        return Path(self.path).name
+
+    @cached_property
+    def _held(self) -> tuple[list[str], list[Folder], Counter[str]]:
+        pictures, folders, others = list[str](), list[Folder](), Counter[str]()
+        suffixes = picture_suffixes()
+        with os.scandir(self.path) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.startswith(".") or entry.name.lower() in SYSTEM:
+                    continue
+                suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a million
+                if entry.is_dir():
+                    if not (entry.is_symlink() and _is_around(entry.path, self.path)):
+                        folders.append(Folder(entry.path))
+                elif suffix in suffixes:
+                    pictures.append(entry.path)
+                else:
+                    others[suffix] += 1
+        return pictures, folders, others
+
+    @property
+    def pictures(self) -> list[str]:
+        """The pictures in it."""
+        return self._held[0]
+
+    @property
+    def folders(self) -> list[Folder]:
+        """The folders in it; a link to a folder around it is not followed."""
+        return self._held[1]
+
+    @property
+    def others(self) -> Counter[str]:
+        """How many other files are in it, by their suffix."""
+        return self._held[2]
+
+    @cached_property
+    def nearest(self) -> tuple[int, str] | None:
+        """How many folders down the first picture is, and which; None without one."""
+        level = [self]
+        for depth in range(_DEEPEST):
+            for folder in level:
+                if folder.pictures:
+                    return depth, folder.pictures[0]
+            level = [inner for folder in level for inner in folder.folders]
+        return None
+
+    def below(self, deepest: int = _DEEPEST) -> Iterator[str]:
+        """The pictures at any depth, in order, those of a folder before deeper ones."""
+        yield from self.pictures
+        for inner in self.folders if deepest else ():
+            yield from inner.below(deepest - 1)
+
+
+def _is_around(link: str, folder: str) -> bool:
+    inside = Path(folder).resolve()
+    return Path(link).resolve() in (inside, *inside.parents)
+
+
+@dataclass
+class Skipped:
+    """What is not read.
+
+    others: files of other formats, by their suffix
+    paths:  what to say of them → folders or pictures
+    """
+
+    others: Counter[str] = field(default_factory=Counter)
+    paths: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def warn(self, where: str) -> None:
+        """All of it on stderr, a line for each kind."""
+        if self.others:
+            warn(f"{where}: {left_out(self.others)}")
+        for what, paths in self.paths.items():
+            if paths:
+                warn(f"{where}: {len(paths)} {what}, such as {paths[0]}")
+
+
+def find_folder(root: str | Path, only: frozenset[str] = frozenset()) -> Listing:
     """What there is in a folder of domains; no picture is opened.
 
-    Levels of folders that say nothing are passed through: ``<root>/images/<domain>/<class>``,
+    Levels that hold nothing but one folder are passed through: ``<root>/images/<domain>/<class>``,
     ``<root>/<domain>/images/<class>``, ``<root>/<domain>/<class>/images``, an archive unpacked into
     one more folder of its name. ``<domain>/{train,val,test}/<class>`` are the domain's parts.
 
     only: readable names of the domains to look at; without it, all of them
-    gaps: whether classes may be missing in some domain
+
+    Raises ``PictureError`` for folders that are not laid out like that.
     """
     root = Path(root).expanduser()
-    listing, met, place = listed(root, only, gaps)
-    met.say(place)
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise PictureError(f"{root} {what}: pass a folder; {EXPECTED}")
+    skipped = Skipped()
+    top = _through(Folder(str(root)), 2, skipped)
+    domains = [folder for folder in top.folders if not only or readable(folder.name) in only]
+    entries = list(_entries(domains, skipped))
+    if not entries:
+        raise PictureError(_where_the_pictures_are(top, skipped))
+    full = {domain for domain, *_ in entries}
+    for folder in domains:
+        if folder.name not in full and folder.nearest:
+            raise PictureError(
+                f"the pictures of {folder.path}, such as {folder.nearest[1]}, are not in a folder "
+                f"for each class: move them; {EXPECTED}"
+            )
+        if folder.name not in full and not folder.others:
+            what = "folders beside the domains hold no pictures and are left out"
+            skipped.paths[what].append(folder.path)
+    _refuse_parts(top.path, full, {label for _, _, label, _ in entries})
+    listing = Listing.of(top.path, entries)
+    skipped.warn(top.path)
     if STYLES.issuperset(listing.class_names) and STYLES.isdisjoint(listing.domain_names):
         warn(
-            f"{place}: are classes and domains the wrong way round? The domains are "
+            f"{top.path}: are classes and domains the wrong way round? The domains are "
             f"{preview(listing.domain_names)}, the classes {preview(listing.class_names)}; "
             f"{EXPECTED}"
         )
     return listing
 
 
-def listed(root: Path, only: frozenset[str], gaps: bool) -> tuple[Listing, Met, Path]:
-    """The pictures of every domain, what else was met, and below ``root`` the domains' folder."""
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise PictureError(f"{root} {what}: pass a folder; {EXPECTED}")
-    met = Met()
-    folders = [path for path in scan(root).folders if not only or readable(path.name) in only]
-    inside = {tuple(inner.name.lower() for inner in scan(path).folders) for path in folders}
-    same = inside.pop() if len(inside) == 1 and len(folders) > 1 else ()
-    wrapper = same[0] if len(same) == 1 else None
-    cells = {path: domain_parts(path, met, wrapper) for path in folders}
-    full = {path for path, parts in cells.items() if any(pooled(parts.values()).values())}
-    deep = [path for path in folders if path in full or first_picture(path)]
-    if not full:
-        if len(deep) == 1 and not scan(root).pictures:
-            listing, met, place = listed(deep[0], only, gaps)
-            met.wrapped.append(deep[0])
-            return listing, met, place
-        raise PictureError(where_the_pictures_are(root, met))
-    for path in deep:
-        if path not in full:
-            raise PictureError(
-                f"the pictures of {path}, such as {first_picture(path)}, are not in a folder for "
-                f"each class: move them; {EXPECTED}"
-            )
-    met.empty = [path for path in folders if path not in full and not scan(path).others]
-    cells = {path: parts for path, parts in cells.items() if path in full}
-    refuse_names(cells)
-    _refuse_parts(root, cells)
-    domains = {readable(path.name): parts for path, parts in cells.items()}
-    known = {name for parts in domains.values() for name, x in pooled(parts.values()).items() if x}
-    if not gaps:
-        _refuse_gaps(cells, known)
-    return Listing(str(root), domains).only(known), met, root
+def _through(folder: Folder, depth: int, skipped: Skipped) -> Folder:
+    """The folder, or the only one in it that holds pictures, if they lie deeper than ``depth``."""
+    while folder.nearest and folder.nearest[0] > depth:
+        inside = [inner for inner in folder.folders if inner.nearest]
+        if len(inside) != 1:
+            break
+        folder = inside[0]
+        skipped.paths["folders that hold one folder are read through"].append(folder.path)
+    return folder
 
 
-def _refuse_parts(root: Path, cells: dict[Path, dict[Part, Pool]]) -> None:
-    """An error for a single domain, and for parts of a dataset that stand for domains."""
-    names = [path.name for path in cells]
-    if len(names) < 2:
-        raise PictureError(
-            f"{root} holds a single domain, {names[0]!r}: to forget one domain and "
-            f"memorize another, add a second folder beside it; {EXPECTED}"
-        )
-    classes = {name for parts in cells.values() for name in pooled(parts.values())}
-    for what, found in (("domains", names), ("classes", sorted(classes))):
+def _entries(domains: list[Folder], skipped: Skipped) -> Iterator[Entry]:
+    """The pictures of domains, by the parts that a domain's folder keeps apart."""
+    for domain in domains:
+        top = _through(domain, 1, skipped)
+        parts: dict[Part, Folder] = {}
+        names = [inner.name.lower() for inner in top.folders]
+        depth = top.nearest[0] if top.nearest else 0
+        if len(names) > 1 and depth > 1 and PART_NAMES.keys() >= set(names):
+            for inner in top.folders:
+                part = PART_NAMES[inner.name.lower()]
+                if parts.setdefault(part, inner) is not inner:
+                    raise PictureError(
+                        f"{inner.path} is a second folder of the same part: merge the two"
+                    )
+        for part, inner in (parts or {"all": top}).items():
+            for label, pictures in class_pictures(inner, skipped):
+                yield domain.name, part if "train" in parts else "all", label, pictures
+
+
+def class_pictures(folder: Folder, skipped: Skipped) -> Iterator[tuple[str, list[str]]]:
+    """The name of each class in a folder of classes, and its pictures."""
+    if folder.folders:
+        what = "pictures beside the classes' folders are not read"
+        skipped.paths[what] += folder.pictures
+    for label in folder.folders:
+        held = _through(label, 0, skipped)
+        skipped.others += held.others
+        if held.pictures:
+            what = "folders inside a class's folder are not read"
+            skipped.paths[what] += [inner.path for inner in held.folders]
+            yield label.name, held.pictures
+
+
+def _refuse_parts(root: str, domains: set[str], classes: set[str]) -> None:
+    """An error for parts of a dataset that stand where its domains or classes should."""
+    for what, found in (("domains", domains), ("classes", classes)):
         if PART_NAMES.keys() >= {name.lower() for name in found}:
             raise PictureError(
-                f"the folders in {root} are parts of a dataset, not {what}: {', '.join(found)}; "
-                f"pass a folder of domains; {EXPECTED}"
+                f"the folders in {root} are parts of a dataset, not {what}: "
+                f"{', '.join(sorted(found))}; pass a folder of domains; {EXPECTED}"
             )
 
 
-def _refuse_gaps(cells: dict[Path, dict[Part, Pool]], known: set[str]) -> None:
-    """An error that lists every class without pictures in every domain."""
-    gaps: list[str] = []
-    for domain, parts in cells.items():
-        classes = pooled(parts.values())
-        missing = [name for name in sorted(known) if name not in classes]
-        empty = [name for name in sorted(known) if name in classes and not classes[name]]
-        if missing:
-            gaps.append(f"{domain} has no folder for {', '.join(missing)}")
-        if empty:
-            gaps.append(f"{domain} has no pictures in its folder for {', '.join(empty)}")
-    if gaps:
-        raise PictureError(
-            f"every class needs pictures in every domain, but {'; '.join(gaps)}: add pictures "
-            "there, remove these classes from every domain, or say --skip-small to leave them out"
-        )
-
-
-def where_the_pictures_are(root: Path, met: Met) -> str:
+def _where_the_pictures_are(root: Folder, skipped: Skipped) -> str:
     """What to say when no picture lies two folders below ``root``: where they lie instead."""
-    found = first_picture(root)
-    if found is None:
-        kinds = " ".join(sorted(COMMON & picture_suffixes()))
-        seen = f"; {left_out(met.others + scan(root).others)}" if met.others else ""
+    if root.nearest is None:
+        kinds, others = " ".join(sorted(COMMON & picture_suffixes())), skipped.others + root.others
+        seen = f"; {left_out(others)}" if others else ""
         return (
-            f"there are no pictures in {root} (looked for {kinds} and the like){seen}; {EXPECTED}"
+            f"there are no pictures in {root.path} (looked for {kinds} and the like){seen}; "
+            f"{EXPECTED}"
         )
-    depth = len(found.relative_to(root).parts) - 1
+    depth, picture = root.nearest
     if depth < 2:
-        kind, up = ("one class", 2) if depth == 0 else ("one domain", 1)
-        there = root.resolve().parents[up - 1]
-        names = {root.name} if depth == 0 else {path.name for path in scan(root).folders}
-        said = f"{root} seems to hold the pictures of {kind}"
-        if _beside(there, names) and _works(there):
-            return f"{said}: pass {there} instead; {EXPECTED}"
-        return f"{said}: move them into a folder for each domain and class; {EXPECTED}"
-    folders = [folder for folder in scan(root).folders if _works(folder)]
+        kind, up = ("class", 1) if depth == 0 else ("domain", 0)
+        return (
+            f"{root.path} seems to hold the pictures of one {kind}: pass "
+            f"{Path(root.path).resolve().parents[up]} instead, if the other domains are there, or "
+            f"move them into a folder for each domain and class; {EXPECTED}"
+        )
+    good = [inner.path for inner in root.folders if _is_whole(inner.folders)]
     remedy = "move each class's pictures into one folder, in the folder of its domain"
-    if folders:
-        remedy = f"pass one of {', '.join(map(str, folders))}"
-    return f"the pictures, such as {found}, lie too deep: {remedy}; {EXPECTED}"
+    if good:
+        remedy = f"pass one of {', '.join(good)}"
+    return f"the pictures, such as {picture}, lie too deep: {remedy}; {EXPECTED}"
 
 
-def _beside(root: Path, classes: set[str]) -> bool:
-    """Whether several folders have one of these classes: a look, before all of it is listed."""
-    with contextlib.suppress(OSError):
-        inside = ({path.name for path in scan(domain).folders} for domain in scan(root).folders)
-        return sum(not classes.isdisjoint(names) for names in inside) > 1
-    return False
-
-
-def _works(root: Path) -> bool:
-    """Whether this folder can be read as it is."""
-    try:
-        listed(root, frozenset(), gaps=False)
-    except (PictureError, OSError):
-        return False
-    return True
+def _is_whole(domains: list[Folder]) -> bool:
+    """Whether there are several domains with the same classes."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for domain, _, label, _ in _entries(domains, Skipped()):
+        classes[domain].add(label)
+    first = next(iter(classes.values()), set())
+    return len(classes) > 1 and all(others == first for others in classes.values())

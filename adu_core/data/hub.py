@@ -4,6 +4,10 @@ A dataset is read as it is on this machine. Nothing is downloaded but by ``downl
 option ``--download`` asks for. A local dataset is a folder that ``save_to_disk`` wrote, a folder in
 a format that ``datasets`` knows, such as imagefolder, or a file of Parquet or Arrow.
 
+The picture is the only column of pictures, or the one called ``image``: by its feature, or as other
+programs write them, bytes or a pair of bytes and path. Domain and class are columns of class labels
+or of texts by one of the usual names.
+
 Splits called train, validation and test are used as such; a single split of any name is shared out
 as a folder is.
 """
@@ -18,12 +22,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from adu_core.data.hub_columns import columns, names_of
-from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, Row, refuse_gaps, stamp
+from adu_core.data.listing import PART_NAMES, Entry, Listing, Part, Row, stamp
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 
 #: How long the hub may take to say what a dataset is, in seconds.
 PATIENCE = 5.0
+#: What the columns of domains and of classes are called.
+DOMAIN = ("domain", "domain_name", "style", "domain_id")
+LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")
+_TEXTS, _BYTES = ("string", "large_string"), ("binary", "large_binary")
 
 
 class HubTable:
@@ -43,32 +51,38 @@ class HubTable:
         return self.base / str(found["path"])
 
 
-def read_hub(place: str, *, skip_bad: bool = False, gaps: bool = False) -> Listing:
+def read_hub(place: str, *, skip_bad: bool = False) -> Listing:
     """The pictures of a dataset on this machine; none is opened.
 
     place: a local folder or file, or a name on the hub such as ``flwrlabs/pacs``
     skip_bad: leave out rows that have no class or domain, instead of an error
-    gaps:  whether classes may be missing in some domain
 
     Raises ``ImportError`` without ``datasets``, ``FileNotFoundError`` for a dataset of the hub
     that was not downloaded, with its licence, its size and how to fetch it, and ``PictureError``
     for one without the columns that are needed.
     """
-    where = f"hub:{place}"
+    where, path = f"hub:{place}", _local(place)
     parts = _parts(where, _load(place))
-    split = len(parts) > 1
-    domains: dict[str, dict[Part, Pool]] = {}
-    for name, dataset in parts.items():
-        _fill(domains, PART_NAMES[name] if split else "all", place, name, dataset, skip_bad)
-    for domain, pools in domains.items():
-        if split and "train" not in pools:
-            raise PictureError(f"{where} has no training pictures of the domain {domain}")
-        if split and len(pools) == 1:
-            pools["all"] = pools.pop("train")
-    listing = Listing(where, domains)
-    if not gaps:
-        refuse_gaps(listing)
-    return listing
+    stamps = _stamps(path) if path else ""
+    entries: list[Entry] = []
+    for split, dataset in parts.items():
+        name = where if split == "all" else f"{where}, split {split}"
+        image, *columns = _columns(name, dataset)
+        rows = dataset.select_columns(columns).with_format(None)[:]
+        domains, labels = (
+            _names(name, column, dataset.features[column], rows[column], skip_bad)
+            for column in columns
+        )
+        raw = dataset.cast_column(image, _datasets().Image(decode=False))
+        base = path if path and path.is_dir() else (path or Path()).parent
+        table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image, base)
+        part: Part = PART_NAMES[split] if len(parts) > 1 else "all"
+        entries += [
+            (domain, part, label, [Row(table, number)])
+            for number, (domain, label) in enumerate(zip(domains, labels, strict=True))
+            if domain is not None and label is not None
+        ]
+    return Listing.of(where, entries)
 
 
 def download(name: str) -> None:
@@ -106,7 +120,7 @@ def _load(place: str) -> Any:
             with _offline():
                 return datasets.load_dataset(place)
         except (OSError, ValueError) as error:
-            raise FileNotFoundError(_refusal(place, error)) from None
+            raise FileNotFoundError(_not_here(place, error)) from None
     shown = datasets.utils.is_progress_bar_enabled()
     datasets.utils.disable_progress_bars()
     try:
@@ -142,7 +156,7 @@ def _offline() -> Iterator[None]:
             place.HF_HUB_OFFLINE = value
 
 
-def _refusal(name: str, error: Exception) -> str:
+def _not_here(name: str, error: Exception) -> str:
     """What to say of a dataset that was not downloaded: its licence, its size, the command."""
     about = "the hub cannot be reached to say its licence and size"
     with contextlib.suppress(Exception):  # no network, no such dataset, no such field
@@ -166,45 +180,72 @@ def _parts(where: str, loaded: Any) -> dict[str, Any]:
         return {"all": loaded}
     if len(loaded) == 1:
         return dict(loaded)
-    known = {name: split for name, split in loaded.items() if name in PART_NAMES}
-    parts = {PART_NAMES[name] for name in known}
-    if len(parts) < len(loaded) or "train" not in parts:
+    parts = {PART_NAMES.get(name) for name in loaded}
+    if len(parts) < len(loaded) or None in parts or "train" not in parts:
         raise PictureError(
             f"{where} has the splits {', '.join(loaded)}: they must be called train, validation "
             "and test, of which train is needed, or be one"
         )
-    return known
+    return dict(loaded)
 
 
-def _fill(
-    domains: dict[str, dict[Part, Pool]],
-    part: Part,
-    place: str,
-    split: str,
-    dataset: Any,
-    skip_bad: bool,
-) -> None:
-    """Enter the rows of a split."""
-    where, stamps, path = f"hub:{place}", _stamps(place), _local(place) or Path()
-    name = where if split == "all" else f"{where}, split {split}"
-    image, domain, label = columns(name, dataset)
-    rows = dataset.select_columns([domain, label]).with_format(None)[:]
-    domain_names = names_of(name, domain, dataset.features[domain], rows[domain], skip_bad)
-    class_names = names_of(name, label, dataset.features[label], rows[label], skip_bad)
-    base = path if path.is_dir() else path.parent  # where paths that are not whole begin
-    raw = dataset.cast_column(image, _datasets().Image(decode=False))
-    table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image, base)
-    for number, (one, other) in enumerate(zip(domain_names, class_names, strict=True)):
-        if one is not None and other is not None:
-            pool = domains.setdefault(one, {}).setdefault(part, {})
-            pool.setdefault(other, []).append(Row(table, number))
-
-
-def _stamps(place: str) -> str:
+def _stamps(path: Path) -> str:
     """What changes when a local dataset's files do."""
-    path = _local(place)
-    if path is None:
-        return ""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    said = "\n".join(stamp(file) for file in files if file.is_file())
-    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    stamps = "\n".join(stamp(file) for file in files if file.is_file())
+    return hashlib.sha256(stamps.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _columns(name: str, dataset: Any) -> tuple[str, str, str]:
+    """The columns of the picture, the domain and the class."""
+    features, images, named = dataset.features, list[str](), list[str]()
+    for key, kind in features.items():
+        pair = isinstance(kind, dict) and kind.keys() == {"bytes", "path"}
+        of = getattr(kind, "dtype", "")
+        if isinstance(kind, _datasets().Image) or of in _BYTES or pair:
+            images.append(key)
+        if isinstance(kind, _datasets().ClassLabel) or of in _TEXTS:
+            named.append(key)
+    image = "image" if "image" in images else images[0] if len(images) == 1 else None
+    domain, label = (next((x for x in usual if x in named), None) for usual in (DOMAIN, LABEL))
+    if image is not None and domain is not None and label is not None:
+        return image, domain, label
+    lacking = [
+        what
+        for what, found in (
+            ("a column of pictures, the only one or called image", image),
+            (f"a domain as class labels or texts, called {' or '.join(DOMAIN)}", domain),
+            (f"a class as class labels or texts, called {' or '.join(LABEL)}", label),
+        )
+        if found is None
+    ]
+    kinds = {key: getattr(kind, "dtype", "") or type(kind) for key, kind in features.items()}
+    held = [f"{key} ({getattr(kind, '__name__', kind)})" for key, kind in kinds.items()]
+    numbers = [key for key in features if key in DOMAIN + LABEL and key not in named]
+    words = f"; for {', '.join(numbers)} with datasets.ClassLabel(names=[…])" if numbers else ""
+    raise PictureError(
+        f"{name} lacks {'; '.join(lacking)}. It has {', '.join(held)}. Rename or cast the columns "
+        f"with datasets{words}, save_to_disk, and pass that folder"
+    )
+
+
+def _names(
+    name: str, column: str, feature: Any, values: list[Any], skip_bad: bool
+) -> list[str | None]:
+    """The name in each row; an error for rows that have none, or None with ``skip_bad``."""
+    known = getattr(feature, "names", None)
+    if known is None:
+        names = [text if text and text.strip() else None for text in values]
+    else:
+        names = [None if x is None or not 0 <= x < len(known) else known[x] for x in values]
+    wrong = [f"row {n} has {values[n]!r}" for n, text in enumerate(names) if text is None]
+    if wrong and skip_bad:
+        warn(f"--skip-bad leaves out {len(wrong)} rows of {name} without a {column}: "
+             f"{preview(wrong)}")  # fmt: skip
+    elif wrong:
+        runs = f"; it runs from 0 to {len(known) - 1}" if known is not None else ""
+        raise PictureError(
+            f"{name}: column {column!r} out of range: {preview(wrong)}{runs}: correct it, or say "
+            "--skip-bad to leave such rows out"
+        )
+    return names

@@ -14,13 +14,14 @@ Numbers of one name are one class, since no prompt can tell them apart.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
-from adu_core.data.listing import Listing, Part, Pool, refuse_gaps
+from adu_core.data.folder import Folder, Skipped, class_pictures
+from adu_core.data.listing import Entry, Listing, Part
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.data.text import lines_of
-from adu_core.data.tree import class_pictures
 from adu_core.task import readable
 
 NAMES = "classnames.txt"
@@ -34,7 +35,7 @@ SECOND = {
 }
 
 
-def find_imagenet(root: str | Path, second: str | None = None, *, gaps: bool = False) -> Listing:
+def find_imagenet(root: str | Path, second: str | None = None) -> Listing:
     """The pictures of ImageNet and its second domain below ``root``; no picture is opened.
 
     second: ``sketch`` or ``rendition``; None takes the one that is there
@@ -59,16 +60,15 @@ def find_imagenet(root: str | Path, second: str | None = None, *, gaps: bool = F
         raise PictureError(f"{root} lacks {' and '.join(lacking)}: unpack them there")
     words = _words(root, real, there[other])
     trees = {name: path for name in ("train", "val") if (path := real / name).is_dir()}
-    parts: dict[Part, Pool]
+    second_domain = _entries(other, "all", there[other], words)
     if len(trees) == 2:
-        parts = {"train": _pool(trees["train"], words), "test": _pool(trees["val"], words)}
+        entries = _entries("real", "train", trees["train"], words)
+        entries += _entries("real", "test", trees["val"], words)
     else:
-        parts = {"all": _pool(next(iter(trees.values()), real), words)}
-    pool = _pool(there[other], words)
-    listing = Listing(str(root), {"real": parts, other: {"all": pool}}).only(set(pool))
-    if not gaps:
-        refuse_gaps(listing)
-    return listing
+        entries = _entries("real", "all", next(iter(trees.values()), real), words)
+    classes = {label for _, _, label, _ in second_domain}
+    entries = [entry for entry in entries if entry[2] in classes]
+    return Listing.of(str(root), entries + second_domain)
 
 
 def _first(root: Path, places: tuple[str, ...]) -> Path | None:
@@ -81,30 +81,28 @@ def _words(root: Path, *folders: Path) -> dict[str, str]:
         path = folder / NAMES
         if path.is_file():
             lines = [(line, _ENTRY.fullmatch(line)) for _, line in lines_of(path)]
-            wrong = [line for line, said in lines if not said]
+            wrong = [line for line, entry in lines if not entry]
             if wrong:
                 raise PictureError(
                     f"{path} has lines that are not 'n01440764 tench': {preview(wrong)}"
                 )
-            return {said[1]: readable(said[2]) for _, said in lines if said}
+            return {entry[1]: readable(entry[2]) for _, entry in lines if entry}
     return {}
 
 
-def _pool(folder: Path, words: dict[str, str]) -> Pool:
+def _entries(domain: str, part: Part, folder: Path, words: dict[str, str]) -> list[Entry]:
     """The pictures of each class, by the name that a prompt says."""
-    found = class_pictures(folder)
-    nameless = [name for name in found if _NUMBER.fullmatch(name) and name not in words]
+    skipped = Skipped()
+    found = dict(class_pictures(Folder(str(folder)), skipped))
+    skipped.warn(str(folder))
+    names = {name: words.get(name, readable(name)) for name in sorted(found)}
+    nameless = [name for name in names if _NUMBER.fullmatch(name) and name not in words]
     if nameless:
         raise PictureError(
             f"{folder}: CLIP needs words, and {len(nameless)} classes are numbers without one: "
             f"{preview(nameless)}; put {NAMES} beside them, of lines 'n01440764 tench'"
         )
-    pool: Pool = {}
-    merged = set()
-    for number in sorted(found):
-        name = words.get(number, number)
-        merged |= {name} if name in pool else set()
-        pool.setdefault(name, []).extend(found[number])
+    merged = sorted(name for name, count in Counter(names.values()).items() if count > 1)
     if merged:
-        warn(f"{folder}: several folders are called {preview(sorted(merged))}, each one class now")
-    return pool
+        warn(f"{folder}: several folders are called {preview(merged)}, each one class now")
+    return [(domain, part, names[name], found[name]) for name in names]

@@ -60,7 +60,7 @@ KNOWN = {
 }
 
 
-def find(name: str, root: str | Path, *, skip_bad: bool = False, gaps: bool = False) -> Listing:
+def find(name: str, root: str | Path, *, skip_bad: bool = False) -> Listing:
     """The pictures of the dataset called ``name`` below ``root``; no picture is opened.
 
     Lists are taken before folders, and Dassl's ``<domain>/{train,val}/<class>`` before plain ones.
@@ -72,7 +72,7 @@ def find(name: str, root: str | Path, *, skip_bad: bool = False, gaps: bool = Fa
     if not root.is_dir():
         raise PictureError(f"{root} is no folder: pass the folder that holds {name}")
     for place in (root, *(root / under for under in known.under)):
-        found = _at(place, name, known, skip_bad, gaps)
+        found = _at(place, name, known, skip_bad)
         if found:
             if len(found.class_names) != known.classes:
                 warn(
@@ -90,20 +90,20 @@ def _expected(name: str, known: Known) -> str:
     return f"expected {folders}, or {lists}" if known.plain else f"{name} needs {lists}"
 
 
-def _at(place: Path, name: str, known: Known, skip_bad: bool, gaps: bool) -> Listing | None:
+def _at(place: Path, name: str, known: Known, skip_bad: bool) -> Listing | None:
     """What lies at ``place`` itself, if it is this dataset."""
     domains = frozenset(known.domains)
     listed = {readable(domain) for domain, _ in list_files(place / known.splits)} & domains
     if listed:
         _refuse_missing(place / known.splits, name, domains - listed, "no lists")
-        return read_lists(place, known.splits, domains, skip_bad=skip_bad, gaps=gaps)
+        return read_lists(place, known.splits, domains, skip_bad=skip_bad)
     if not known.plain or not place.is_dir():
         return None
     folders = {readable(path.name) for path in place.iterdir() if path.is_dir()} & domains
     if not folders:
         return None
     _refuse_missing(place, name, domains - folders, "no folder")
-    return find_folder(place, domains, gaps=gaps)
+    return find_folder(place, domains)
 
 
 def _refuse_missing(place: Path, name: str, missing: frozenset[str], what: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
+from unicodedata import category
 
-from adu_core.data.messages import preview
 from adu_core.data.picture import PictureError
+from adu_core.task import readable
 
 
 class Table(Protocol):
@@ -42,9 +44,8 @@ class Row:
         return f"{self.table.name}, row {self.number}"
 
 
-Item = Path | Row
-#: The pictures of each class.
-Pool = dict[str, list[Item]]
+#: A picture that was not opened: where its file is, or its row.
+Item = str | Path | Row
 #: A part that a dataset keeps for itself; ``all`` is all of a domain, not yet shared out.
 Part = Literal["all", "train", "validation", "test"]
 #: How files, folders and splits call their part.
@@ -59,65 +60,89 @@ PART_NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
+#: Pictures of one class in one part of a domain: domain, part, class, pictures.
+Entry = tuple[str, Part, str, Sequence[Item]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listing:
     """The pictures of a source, nothing opened.
 
-    where:   how messages call it
-    domains: readable name of a domain → part → readable name of a class → pictures, in an order
-             that does not depend on the machine
+    where:    how messages call it
+    domains:  readable name of a domain → part → readable name of a class → pictures, in an order
+              that does not depend on the machine
+    skip_bad: leave out pictures that cannot be read, instead of an error
     """
 
     where: str
-    domains: Mapping[str, Mapping[Part, Pool]]
+    domains: Mapping[str, Mapping[Part, Mapping[str, Sequence[Item]]]]
+    skip_bad: bool = False
+
+    @classmethod
+    def of(cls, where: str, entries: Iterable[Entry]) -> Listing:
+        """The listing of these pictures, by names that a prompt can say.
+
+        Raises ``PictureError`` for a name that none can, for two names of a domain, or of a class
+        within one, that would be the same in a prompt, for fewer than two domains, and for a
+        domain that keeps parts apart and has none to train on.
+        """
+        called: dict[tuple[str, ...], str] = {}
+
+        def name(text: str, *within: str) -> str:
+            spoken = _spoken(text)
+            if not spoken:
+                raise PictureError(f"{where}: no prompt can say the name {text!r}: rename it")
+            twin = called.setdefault((*within, spoken), text)
+            if twin != text:
+                raise PictureError(
+                    f"{where}: {twin!r} and {text!r} are both called {spoken!r} in a prompt: merge "
+                    "them or rename one"
+                )
+            return spoken
+
+        domains: dict[str, dict[Part, dict[str, list[Item]]]] = {}
+        for domain, part, label, items in entries:
+            pools = domains.setdefault(name(domain), {}).setdefault(part, {})
+            pools.setdefault(name(label, domain, part), []).extend(items)
+        for domain, parts in domains.items():
+            if parts.keys() == {"train"}:
+                parts["all"] = parts.pop("train")
+            elif not parts.keys() & {"all", "train"}:
+                raise PictureError(f"{where} has no training pictures of the domain {domain}")
+        if len(domains) < 2:
+            raise PictureError(
+                f"{where} has a single domain, {', '.join(domains) or 'none'}: to forget one "
+                "domain and memorize another, add a second"
+            )
+        return cls(where, domains)
 
     @property
     def domain_names(self) -> tuple[str, ...]:
         """In alphabetical order."""
         return tuple(sorted(self.domains))
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """In alphabetical order, of all domains and parts together."""
-        return tuple(sorted({name for _, _, pool in self.pools() for name in pool}))
+        parts = (part for parts in self.domains.values() for part in parts.values())
+        return tuple(sorted({name for part in parts for name in part}))
 
-    def pools(self) -> Iterator[tuple[str, Part, Pool]]:
-        """Every domain's every part."""
-        for domain in self.domain_names:
-            for part, pool in self.domains[domain].items():
-                yield domain, part, pool
-
-    def only(self, classes: set[str]) -> Listing:
-        """The same without all other classes."""
-        kept: dict[str, dict[Part, Pool]] = {name: {} for name in self.domain_names}
-        for domain, part, pool in self.pools():
-            kept[domain][part] = {name: pool[name] for name in pool if name in classes}
-        return Listing(self.where, kept)
-
-
-def refuse_gaps(listing: Listing) -> None:
-    """An error unless there are two domains, with pictures of every class in each."""
-    if len(listing.domains) < 2:
-        raise PictureError(
-            f"{listing.where} has a single domain, {', '.join(listing.domain_names) or 'none'}: "
-            "to forget one domain and memorize another there must be two"
+    def whole(self) -> Listing:
+        """The same with each domain's parts together."""
+        entries: Iterable[Entry] = (
+            (domain, "all", label, items)
+            for domain, parts in self.domains.items()
+            for pools in parts.values()
+            for label, items in pools.items()
         )
-    gaps = []
-    for domain in listing.domain_names:
-        held = {
-            name
-            for pool in listing.domains[domain].values()
-            for name, found in pool.items()
-            if found
-        }
-        gaps += [f"{domain} has no {name}" for name in listing.class_names if name not in held]
-    if gaps:
-        raise PictureError(
-            f"{listing.where}: every class needs pictures in every domain, but {preview(gaps)}: "
-            "add pictures there, remove these classes from every domain, or say --skip-small"
-        )
+        return Listing.of(self.where, entries)
+
+
+@lru_cache(maxsize=65536)
+def _spoken(text: str) -> str:
+    """A name as a prompt says it; empty if none can: of blanks, or with bytes that are no text."""
+    name = readable(text)
+    return "" if any(category(letter) in ("Cc", "Cs") for letter in name) else name
 
 
 def stamp(item: Item) -> str:
@@ -127,17 +152,17 @@ def stamp(item: Item) -> str:
     """
     if isinstance(item, Row):
         return f"{item.table.stamp}|{item.number}"
+    path = os.path.abspath(item)  # noqa: PTH100 - resolve() asks for every folder
     try:
-        found = item.stat()
+        found = os.stat(path)  # noqa: PTH116 - of a million files
     except OSError:
-        return f"{os.path.abspath(item)}|missing"  # noqa: PTH100 - resolve() asks for every folder
-    times = f"{found.st_mtime_ns}|{found.st_ctime_ns}"
-    return f"{os.path.abspath(item)}|{found.st_size}|{times}|{found.st_ino}"  # noqa: PTH100
+        return f"{path}|missing"
+    return f"{path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}|{found.st_ino}"
 
 
-def opened(item: Item) -> Path | BytesIO:
+def opened(item: Item) -> str | Path | BytesIO:
     """What Pillow opens."""
-    if isinstance(item, Path):
+    if not isinstance(item, Row):
         return item
     found = item.table.picture(item.number)
     return BytesIO(found) if isinstance(found, bytes) else found

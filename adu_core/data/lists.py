@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from unicodedata import normalize
 
-from adu_core.data.listing import PART_NAMES, Listing, Part, Pool, refuse_gaps
+from adu_core.data.listing import PART_NAMES, Listing, Part
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.data.text import entry_of, is_header, lines_of
@@ -36,24 +37,27 @@ _FILE = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """One picture of a list: where it was said, where the picture is, and its class's number."""
+    """A picture of a list: which line says it, where the picture is, and its class's number."""
 
     where: str
+    domain: str
+    part: Part
     path: Path
     label: int
 
-
-Lists = dict[str, dict[Part, list[Line]]]  # domain's folder name → part → lines
+    @property
+    def name(self) -> str:
+        """The class, by the picture's folder."""
+        return readable(self.path.parent.name)
 
 
 def list_files(folder: Path) -> dict[tuple[str, Part], Path]:
     """The lists in a folder, by the domain's folder name and the part."""
     found: dict[tuple[str, Part], Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        said = _FILE.fullmatch(path.name)
-        if said:
-            part = PART_NAMES[said["part"].lower()]
-            twin = found.setdefault((said["domain"], part), path)
+        if named := _FILE.fullmatch(path.name):
+            part = PART_NAMES[named["part"].lower()]
+            twin = found.setdefault((named["domain"], part), path)
             if twin is not path:
                 raise PictureError(f"{twin} and {path} list the same part: remove one of them")
     return found
@@ -65,60 +69,57 @@ def read_lists(
     only: frozenset[str] = frozenset(),
     *,
     skip_bad: bool = False,
-    gaps: bool = False,
 ) -> Listing:
     """The pictures that the lists in ``<root>/<splits>`` name; no picture is opened.
 
     only: readable names of the domains to look at; without it, all of them
     skip_bad: leave out pictures that are listed and not there, instead of an error
-    gaps: whether classes may be missing in some domain
 
     Raises ``PictureError`` for lists that contradict themselves, each other, or the disk.
     """
     root = Path(root).expanduser()
-    files = {
-        (domain, part): path
+    lines = [
+        line
         for (domain, part), path in list_files(root / splits).items()
         if not only or readable(domain) in only
-    }
-    if not files:
+        for line in _read(path, domain, part)
+    ]
+    if not lines:
         raise PictureError(f"there are no lists in {root / splits}; {EXPECTED}")
-    lists: Lists = {}
-    for (domain, part), path in files.items():
-        lists.setdefault(domain, {})[part] = _read(path)
-    base = _base(root, lists)
-    _check_labels(lists)
-    _check_folders(lists)
-    found, gone = _find(root, base, lists)
-    if gone and not skip_bad:
-        raise PictureError(
-            f"{len(gone)} pictures are listed but not there: {preview(gone.values())}; unpack the "
-            "pictures whole, correct the lists, or say --skip-bad"
-        )
-    if gone:
-        warn(f"--skip-bad leaves out {len(gone)} pictures that are listed but not there: "
-               f"{preview(gone.values())}")  # fmt: skip
-    domains: dict[str, dict[Part, Pool]] = {}
-    for domain, parts in lists.items():
-        kept = _own_parts(domain, parts)
-        if readable(domain) in domains:
+    base = _base(root, lines)
+    _check_labels(lines)
+    _check_domains(lines)
+    found = _find(base, lines)
+    missing = {
+        line.path: f"{line.where} names {line.path}, which is not in {root}"
+        for line in lines
+        if line.path not in found
+    }
+    if missing:
+        text = f"{len(missing)} pictures are listed but not there: {preview(missing.values())}"
+        if not skip_bad:
             raise PictureError(
-                f"{root / splits}: two domains are called {readable(domain)!r}: rename one"
+                f"{text}; unpack the pictures whole, correct the lists, or say --skip-bad"
             )
-        domains[readable(domain)] = {part: _pool(found, lines) for part, lines in kept.items()}
-    listing = Listing(str(root / splits), domains)
-    if not gaps:
-        refuse_gaps(listing)
-    return listing
+        warn(f"--skip-bad: {text}; they are left out")
+    kept = [
+        line
+        for domain in dict.fromkeys(line.domain for line in lines)
+        for line in _own_parts([line for line in lines if line.domain == domain])
+        if line.path in found
+    ]
+    kept.sort(key=lambda line: str(line.path))
+    entries = ((line.domain, line.part, line.name, [found[line.path]]) for line in kept)
+    return Listing.of(str(root / splits), entries)
 
 
-def _read(path: Path) -> list[Line]:
-    lines, wrong = [], []
+def _read(path: Path, domain: str, part: Part) -> list[Line]:
+    lines, wrong = list[Line](), list[str]()
     for count, (number, line) in enumerate(lines_of(path)):
         entry = entry_of(line)
         if not isinstance(entry, str):
             name, label = entry
-            lines.append(Line(f"{path.name} line {number}", Path(name), label))
+            lines.append(Line(f"{path.name} line {number}", domain, part, Path(name), label))
         elif count > 0 or not is_header(line):
             wrong.append(f"line {number}: {line!r} ({entry})")
     if wrong:
@@ -127,11 +128,8 @@ def _read(path: Path) -> list[Line]:
         )
     if not lines:
         raise PictureError(f"the list {path} is empty; {EXPECTED}")
-    twice = [
-        f"{name} ({count} times)"
-        for name, count in Counter(str(line.path) for line in lines).items()
-        if count > 1
-    ]
+    counts = Counter(line.path for line in lines)
+    twice = [f"{name} ({count} times)" for name, count in counts.items() if count > 1]
     if twice:
         raise PictureError(
             f"{path} lists pictures more than once: {preview(twice)}: remove the rest"
@@ -139,124 +137,102 @@ def _read(path: Path) -> list[Line]:
     return lines
 
 
-def _all(lists: Lists) -> Iterable[Line]:
-    return (line for parts in lists.values() for lines in parts.values() for line in lines)
-
-
-def _base(root: Path, lists: Lists) -> Path:
+def _base(root: Path, lines: Sequence[Line]) -> Path:
     """Where the paths begin: where the first picture of any list is found."""
-    for parts in lists.values():
-        for lines in parts.values():
-            for base in (root, root / "images"):
-                if any(there.is_file() for there in _written(base / lines[0].path)):
-                    return base
-    first = next(iter(_all(lists)))
+    for line in {(line.domain, line.part): line for line in reversed(lines)}.values():
+        for base in (root, root / "images"):
+            if any(there.is_file() for there in _spellings(base / line.path)):
+                return base
     raise PictureError(
-        f"{first.where} names {first.path}, which is neither in {root} nor in {root / 'images'}: "
-        "unpack the pictures there, or let the paths in the lists begin there"
+        f"{lines[0].where} names {lines[0].path}, which is neither in {root} nor in "
+        f"{root / 'images'}: unpack the pictures there, or let the paths in the lists begin there"
     )
 
 
-def _written(path: Path) -> list[Path]:
-    """A path as it is said, and with its accents as other systems write them."""
+def _spellings(path: Path) -> list[Path]:
+    """A path as it is listed, and with its accents as other systems write them."""
     forms = (normalize(form, str(path)) for form in ("NFC", "NFD"))
     return list(dict.fromkeys([path, *map(Path, forms)]))
 
 
-def _check_labels(lists: Lists) -> None:
+def _check_labels(lines: Sequence[Line]) -> None:
     """An error unless each label is one class, by the pictures' folders, and each class one label.
 
     They count from 0, or all from 1.
     """
-    lines = list(_all(lists))
-    names = {readable(line.path.parent.name) for line in lines}
+    count = len({line.name for line in lines})
     first = 1 if min(line.label for line in lines) == 1 else 0
     beyond = [
         f"{line.where} has {line.label}"
         for line in lines
-        if not first <= line.label < first + len(names)
+        if not first <= line.label < first + count
     ]
     if beyond:
         raise PictureError(
-            f"labels out of range: {preview(beyond)}; there are {len(names)} classes, so they run "
-            f"from {first} to {first + len(names) - 1}"
+            f"labels out of range: {preview(beyond)}; there are {count} classes, so they run "
+            f"from {first} to {first + count - 1}"
         )
-    named: dict[int, str] = {}
-    labelled: dict[str, int] = {}
+    names: dict[int, str] = {}
+    labels: dict[str, int] = {}
     wrong = []
     for line in lines:
-        name = readable(line.path.parent.name)
-        if named.setdefault(line.label, name) != name:
-            wrong.append(f"{line.where} has {line.label}, {named[line.label]!r}, for {line.path}")
-        elif labelled.setdefault(name, line.label) != line.label:
-            wrong.append(f"{line.where} has {line.label} for {name!r}, {labelled[name]} elsewhere")
+        name = names.setdefault(line.label, line.name)
+        label = labels.setdefault(line.name, line.label)
+        if name != line.name:
+            wrong.append(f"{line.where} has {line.label}, {name!r}, for {line.path}")
+        elif label != line.label:
+            wrong.append(f"{line.where} has {line.label} for {name!r}, {label} elsewhere")
     if wrong:
         raise PictureError(f"labels and folders do not agree: {preview(wrong)}; correct the lists")
 
 
-def _check_folders(lists: Lists) -> None:
+def _check_domains(lines: Sequence[Line]) -> None:
     """An error where a list of one domain names a picture in another's folder or list."""
     owners: dict[Path, str] = {}
-    known = {readable(domain) for domain in lists}
+    known = {readable(line.domain) for line in lines}
     wrong = [
         f"{line.where} names {line.path}"
-        for domain, parts in lists.items()
-        for lines in parts.values()
         for line in lines
-        if owners.setdefault(line.path, domain) != domain
-        or readable(line.path.parent.parent.name) in known - {readable(domain)}
+        if owners.setdefault(line.path, line.domain) != line.domain
+        or readable(line.path.parent.parent.name) in known - {readable(line.domain)}
     ]
     if wrong:
         raise PictureError(f"pictures of another domain are listed: {preview(wrong)}")
 
 
-def _find(root: Path, base: Path, lists: Lists) -> tuple[dict[Path, Path], dict[Path, str]]:
-    """Where each listed picture is, and which are not there.
-
-    Each folder is listed once instead of asking for each file.
-    """
+def _find(base: Path, lines: Sequence[Line]) -> dict[Path, Path]:
+    """Where each listed picture is that is there; each folder is listed once."""
     folders: dict[Path, dict[str, Path]] = {}
-    found, gone = {}, {}
-    for line in _all(lists):
+    found = {}
+    for line in lines:
         name, folder = normalize("NFC", line.path.name), base / line.path.parent
         if folder not in folders:
-            there = next((place for place in _written(folder) if place.is_dir()), None)
+            there = next((place for place in _spellings(folder) if place.is_dir()), None)
             inside = there.iterdir() if there else ()
             folders[folder] = {normalize("NFC", path.name): path for path in inside}
         if name in folders[folder]:
             found[line.path] = folders[folder][name]
-        else:
-            gone[line.path] = f"{line.where} names {line.path}, which is not in {root}"
-    return found, gone
+    return found
 
 
-def _own_parts(domain: str, parts: dict[Part, list[Line]]) -> dict[Part, list[Line]]:
-    """The parts that share no picture; a test list of the whole domain is none."""
-    kept = dict(parts)
-    if "train" not in kept:
+def _own_parts(lines: Sequence[Line]) -> list[Line]:
+    """The lines of a domain whose parts share no picture; a test list of all of it is none."""
+    held: dict[Part, dict[Path, Line]] = {}
+    for line in lines:
+        held.setdefault(line.part, {})[line.path] = line
+    domain = lines[0].domain
+    if "train" not in held:
         raise PictureError(f"{domain} has no list of training pictures, {domain}_train.txt")
-    held = {part: {line.path for line in lines} for part, lines in kept.items()}
-    others = set().union(*(held[part] for part in held if part != "test"))
-    if "test" in kept and others <= held["test"]:
-        kept["test"] = [line for line in kept["test"] if line.path not in others]
-        held["test"] -= others
-        if not kept["test"]:
-            del kept["test"], held["test"]
-    names: Sequence[Part] = sorted(held)
-    for number, one in enumerate(names):
-        for other in names[number + 1 :]:
-            both = sorted(str(path) for path in held[one] & held[other])
-            if both:
-                raise PictureError(
-                    f"the {one} and {other} lists of {domain} have {len(both)} pictures in common: "
-                    f"{preview(both)}: remove them from one"
-                )
-    return kept if len(kept) > 1 else {"all": kept["train"]}
-
-
-def _pool(found: dict[Path, Path], lines: list[Line]) -> Pool:
-    pool: Pool = {}
-    for line in sorted(lines, key=lambda line: line.path):
-        if line.path in found:
-            pool.setdefault(readable(line.path.parent.name), []).append(found[line.path])
-    return pool
+    others = {path for part in held if part != "test" for path in held[part]}
+    if others <= held.get("test", {}).keys():
+        held["test"] = {path: held["test"][path] for path in held["test"].keys() - others}
+    held = {part: held[part] for part in sorted(held) if held[part]}
+    for one, other in combinations(held, 2):
+        if both := sorted(map(str, held[one].keys() & held[other].keys())):
+            raise PictureError(
+                f"the {one} and {other} lists of {domain} have {len(both)} pictures in common: "
+                f"{preview(both)}: remove them from one"
+            )
+    if len(held) == 1:
+        return [replace(line, part="all") for line in held["train"].values()]
+    return [line for part in held.values() for line in part.values()]

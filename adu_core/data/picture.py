@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
 from adu_core.clips.preprocess import Preprocess, preprocessing
@@ -34,18 +34,6 @@ LARGE = 89_478_485
 #: More are refused: of a JPEG, which need not be decoded whole, and of any other format.
 MOST_JPEG, MOST_PIXELS = 1_000_000_000, 268_435_456
 
-#: How to turn a picture for each of EXIF's orientations.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-
 _alone, _counting = Lock(), Lock()
 _readers: list[int | None] = []  # of each picture being read, the limit that Pillow had before
 
@@ -66,10 +54,10 @@ def picture_suffixes() -> frozenset[str]:
 
 def left_out(others: Counter[str]) -> str:
     """What to say of files that are no pictures by their suffixes."""
-    said = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in others.most_common())
+    counts = ", ".join(f"{suffix or 'no suffix'} {n}" for suffix, n in others.most_common())
     foreign = sorted(_FOREIGN & others.keys())
     remedy = f" (Pillow cannot read {', '.join(foreign)}: convert them to .png)" if foreign else ""
-    return f"{others.total()} files left out, no pictures by their suffix: {said}{remedy}"
+    return f"{others.total()} files left out, no pictures by their suffix: {counts}{remedy}"
 
 
 def read_picture(
@@ -143,10 +131,9 @@ def _less(opened: Image.Image, count: int) -> Image.Image:
 def _upright(opened: Image.Image) -> Image.Image:
     """As its camera was held; a picture whose EXIF is damaged stays as it is."""
     opened.load()  # which turns a TIFF
-    turn = None
     with contextlib.suppress(Exception):
-        turn = _UPRIGHT.get(opened.getexif().get(_ORIENTATION, 1))
-    return opened if turn is None else opened.transpose(turn)
+        ImageOps.exif_transpose(opened, in_place=True)
+    return opened
 
 
 def _looks_like(path: str | Path | BinaryIO) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adu_core.data.listing import Item, Listing, Part, Row
@@ -46,7 +46,7 @@ PIECES: dict[frozenset[Part], dict[Share, Piece]] = {
 class Chosen:
     """Pictures to be read, with their labels and domains as numbers."""
 
-    items: list[Item]
+    items: list[Path | Row]
     labels: list[int]
     domains: list[int]
 
@@ -57,7 +57,7 @@ def choose(
     cuts: tuple[float, ...],
     most: int | None,
     seed: int,
-    without: Set[Item] = frozenset(),
+    without: Set[Path | Row] = frozenset(),
 ) -> Chosen:
     """The pictures of a share, at most ``most`` per class and domain, which ones ``seed`` draws.
 
@@ -67,28 +67,29 @@ def choose(
     chosen = Chosen([], [], [])
     for domain, domain_name in enumerate(listing.domain_names):
         parts = listing.domains[domain_name]
-        part, (first, last), inner = _piece(frozenset(parts), share, cuts)
+        part, piece, inner = _piece(frozenset(parts), share, cuts)
         for label, class_name in enumerate(listing.class_names):
-            found = parts[part].get(class_name, [])
+            found = parts[part].get(class_name, ())
             cell = f"{domain_name}/{class_name}"
             shuffled = random.Random(cell).sample(found, len(found))
-            taken = _in_order(shuffled[slice(*places((first, last), inner, len(found)))])
+            taken = _in_order(shuffled[slice(*places(piece, inner, len(found)))])
             if most is not None and len(taken) > most:
                 draw, pool = random.Random(f"{seed}/{cell}"), taken
                 taken = _in_order(draw.sample(pool, most))
-                if not without.isdisjoint(taken):
+                if without:
                     drawn = set(taken)
                     rest = [item for item in pool if item not in drawn]
                     taken += draw.sample(rest, len(rest))
-            taken = [item for item in taken if item not in without][:most]
-            chosen.items.extend(taken)
-            chosen.labels.extend([label] * len(taken))
-            chosen.domains.extend([domain] * len(taken))
+            files = (Path(item) if isinstance(item, str) else item for item in taken)
+            good = [file for file in files if file not in without][:most]
+            chosen.items.extend(good)
+            chosen.labels.extend([label] * len(good))
+            chosen.domains.extend([domain] * len(good))
     return chosen
 
 
 def _in_order(items: list[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: item.number if isinstance(item, Row) else item)
+    return sorted(items, key=lambda item: item.number if isinstance(item, Row) else str(item))
 
 
 def _piece(parts: frozenset[Part], share: Share, cuts: tuple[float, ...]) -> Piece:
@@ -116,54 +117,63 @@ def places(share: Share, cuts: tuple[float, ...], count: int) -> tuple[int, int]
 
 
 def drop_small_classes(
-    listing: Listing, shares: list[Share], cuts: tuple[float, ...], skip_small: int = 0
+    listing: Listing, shares: Sequence[Share], cuts: tuple[float, ...], least: int = 0
 ) -> Listing:
-    """The listing, each of whose classes has a picture in each of the shares.
+    """The listing, each of whose classes has a picture in each of the shares, in every domain.
 
-    Classes too small for that, or with fewer than ``skip_small`` in the first share, are an error
-    that names them; with ``skip_small`` they are left out of every domain, and named on stderr.
+    Classes too small for that, or with fewer than ``least`` in the first share, are an error that
+    names them; with ``least`` they are left out of every domain, and named on stderr.
     """
-    small = list(_small(listing, shares, cuts, skip_small))
-    if small and not skip_small:
-        asked = "from " + ", ".join(f"{first:g} to {last:g}" for first, last in shares) + " of them"
-        needed = f", {len(cuts) - 1} are enough" if cuts else ""
-        if any(set(parts) != {"all"} for parts in listing.domains.values()):
-            asked, needed = "some to train on, to choose settings on and to test on", ""
-        raise PictureError(
-            f"too few pictures to share out ({asked}): "
-            f"{', '.join(said for _, said in small[:10])}{', …' * (len(small) > 10)}{needed}: add "
-            "pictures there, remove these classes from every domain, or say --skip-small"
-        )
+    small = {
+        name: text
+        for name in listing.class_names
+        for text in [_too_small(listing, name, shares, cuts, max(least, 1))]
+        if text
+    }
     if not small:
         return listing
-    gone = {name for name, _ in small}
-    kept = set(listing.class_names) - gone
-    named = preview(sorted(gone), 20)
+    if not least:
+        needed = f" {len(cuts) - 1}" if cuts else ""
+        if any(set(parts) != {"all"} for parts in listing.domains.values()):
+            needed = " some to train on, to choose settings on and to test on"
+        raise PictureError(
+            f"{listing.where}: too few pictures to share out: {preview(small.values())}. Every "
+            f"class needs{needed or ' pictures'} in every domain: add pictures there, remove these "
+            "classes from every domain, or say --skip-small"
+        )
+    kept = set(listing.class_names) - small.keys()
     if not kept:
         raise PictureError(
-            f"{listing.where}: with skip-small={skip_small} no class is left: too small are {named}"
+            f"{listing.where}: with skip-small={least} no class is left: too small are "
+            f"{preview(small, 20)}"
         )
     warn(
-        f"{listing.where}: skip-small={skip_small} leaves {len(gone)} of {len(gone) + len(kept)} "
-        f"classes out of every domain: {named}"
+        f"{listing.where}: skip-small={least} leaves {len(small)} of {len(listing.class_names)} "
+        f"classes out of every domain: {preview(small, 20)}"
     )
-    return listing.only(kept)
+    domains = {
+        domain: {
+            part: {name: pool[name] for name in pool if name in kept}
+            for part, pool in parts.items()
+        }
+        for domain, parts in listing.domains.items()
+    }
+    return replace(listing, domains=domains)
 
 
-def _small(
-    listing: Listing, shares: list[Share], cuts: tuple[float, ...], least: int
-) -> Iterator[tuple[str, str]]:
-    """Each class too small in some domain, and how to say so."""
+def _too_small(
+    listing: Listing, name: str, shares: Sequence[Share], cuts: tuple[float, ...], least: int
+) -> str | None:
+    """Where a class has too few pictures for a share, and how many; None if nowhere."""
+    few = []
     for domain in listing.domain_names:
         parts = listing.domains[domain]
-        pieces = [_piece(frozenset(parts), share, cuts) for share in shares]
-        for name in listing.class_names:
-            for number, (part, share, inner) in enumerate(pieces):
-                found = parts[part].get(name, [])
-                first, last = places(share, inner, len(found))
-                if last - first < (max(least, 1) if number == 0 else 1):
-                    folder = found[0].parent if found and isinstance(found[0], Path) else None
-                    where = str(folder or f"{domain}/{name} of {listing.where}")
-                    kept = "" if part == "all" else f" in its {part} part"
-                    yield name, f"{where} holds {len(found)}{kept}"
-                    break
+        for number, wanted in enumerate(shares):
+            part, share, inner = _piece(frozenset(parts), wanted, cuts)
+            count = len(parts[part].get(name, ()))
+            first, last = places(share, inner, count)
+            if last - first < (least if number == 0 else 1):
+                kept = "" if part == "all" else f" in its {part} part"
+                few.append(f"{domain}/{name} holds {count}{kept}")
+                break
+    return ", ".join(few) or None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +16,11 @@ import torch
 from adu_core.clips.preprocess import Preprocess, preprocessing
 from adu_core.data.cache import decode
 from adu_core.data.folder import find_folder
-from adu_core.data.grammar import Source, drawn, parse
-from adu_core.data.listing import Item, Listing, Part, Pool
+from adu_core.data.grammar import drawn, parse
+from adu_core.data.listing import Listing, Row
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, drop_small_classes
-from adu_core.data.tree import pooled
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 from adu_core.task import DomainDataset
 
@@ -33,6 +32,7 @@ __all__ = [
     "Splits",
     "count_pictures",
     "find_pictures",
+    "listed",
     "load_held_out",
     "load_pictures",
     "load_shots",
@@ -59,34 +59,46 @@ class Splits:
     held_out: DomainDataset | None = None
 
 
-def find_pictures(source: Source) -> Listing:
+#: A line, or what ``listed`` made of it: whoever asks several things of a source lists it once.
+Pictures = str | Listing
+
+
+def find_pictures(source: str) -> Listing:
     """What there is to read, checked: nothing missing, nothing too small, nothing opened."""
-    kind, place, gaps = source.kind, source.place, source.skip_small > 0
-    found: Listing
+    line = parse(source)
+    kind, place = line.kind, line.place
+    if kind == "world":
+        raise ValueError("the drawn world has no files: draw it with adu_core.world")
     if kind == "folder":
-        found = find_folder(place, gaps=gaps)
+        found = find_folder(place)
     elif kind == "hub":
         from adu_core.data.hub import read_hub
 
-        found = read_hub(place, skip_bad=source.skip_bad, gaps=gaps)
+        found = read_hub(place, skip_bad=line.skip_bad)
     elif kind == "lists":
         from adu_core.data.lists import read_lists
 
-        found = read_lists(place, skip_bad=source.skip_bad, gaps=gaps)
+        found = read_lists(place, skip_bad=line.skip_bad)
     elif kind.startswith("imagenet"):
         from adu_core.data.imagenet import find_imagenet
 
         second = {"imagenet-sketch": "sketch", "imagenet-r": "rendition"}.get(kind)
-        found = find_imagenet(place, second, gaps=gaps)
+        found = find_imagenet(place, second)
     else:
         from adu_core.data.layouts import find
 
-        found = find(kind, place, skip_bad=source.skip_bad, gaps=gaps)
-    return drop_small_classes(found, [TRAIN, VALIDATION, TEST], CUTS, source.skip_small)
+        found = find(kind, place, skip_bad=line.skip_bad)
+    found = replace(found, skip_bad=line.skip_bad)
+    return drop_small_classes(found, [TRAIN, VALIDATION, TEST], CUTS, line.skip_small)
+
+
+def listed(source: Pictures) -> Pictures:
+    """The pictures of a source, for several questions; the drawn world stays a line."""
+    return source if isinstance(source, Listing) or drawn(source) else find_pictures(source)
 
 
 def read_share(
-    source: str,
+    source: Pictures,
     share: Share,
     size: int | Preprocess,
     per_class_and_domain: int | None = None,
@@ -95,10 +107,8 @@ def read_share(
     """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of any source but the world."""
     if per_class_and_domain is not None and per_class_and_domain < 1:
         raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
-    parsed, preprocess = parse(source), preprocessing(size)
-    listing = find_pictures(parsed)
-    few, bad = per_class_and_domain, parsed.skip_bad
-    return _read(listing, share, CUTS, few, seed, preprocess, skip_bad=bad, progress=True)
+    listing = source if isinstance(source, Listing) else find_pictures(source)
+    return _read(listing, share, CUTS, per_class_and_domain, seed, preprocessing(size))
 
 
 def read_folder(
@@ -150,14 +160,10 @@ def read_folder(
         raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
     if cuts and not {0.0, *share, 1.0} <= set(cuts):
         raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
-    found = find_folder(root, gaps=skip_small > 0)
-    whole: dict[str, dict[Part, Pool]] = {
-        name: {"all": pooled(parts.values())} for name, parts in found.domains.items()
-    }
-    listing = Listing(found.where, whole)
-    listing = drop_small_classes(listing, list(pairwise(cuts)) or [share], cuts, skip_small)
-    few, bad = per_class_and_domain, skip_bad
-    return _read(listing, share, cuts, few, seed, preprocess, skip_bad=bad, progress=progress)
+    found = find_folder(root)
+    whole = replace(found.whole(), skip_bad=skip_bad)
+    listing = drop_small_classes(whole, list(pairwise(cuts)) or [share], cuts, skip_small)
+    return _read(listing, share, cuts, per_class_and_domain, seed, preprocess, progress)
 
 
 def load_splits(
@@ -182,62 +188,79 @@ def load_splits(
 
     Raises ``ValueError`` for another kind of source, and what the source's reader raises.
     """
+    pictures = listed(source)
     return Splits(
-        load_shots(source, size=size, shots=shots, seed=seed),
-        load_pictures(source, "validation", size=size, limit=limit),
-        load_pictures(source, "test", size=size, limit=limit),
-        load_held_out(source, size=size, limit=limit) if held_out else None,
+        load_shots(pictures, size=size, shots=shots, seed=seed),
+        load_pictures(pictures, "validation", size=size, limit=limit),
+        load_pictures(pictures, "test", size=size, limit=limit),
+        load_held_out(pictures, size=size, limit=limit) if held_out else None,
     )
 
 
 def load_shots(
-    source: str, *, size: int | Preprocess, shots: int = 8, seed: int = 0
+    source: Pictures, *, size: int | Preprocess, shots: int = 8, seed: int = 0
 ) -> DomainDataset:
     """The training pictures alone, ``shots`` per class and domain; see ``load_splits``."""
-    if drawn(source):
-        mix = parse(source).mix
+    mix = _mix(source)
+    if mix is not None:
         return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=_side(size))
     train = read_share(source, TRAIN, size, shots, seed)
     return train.few_shot(shots)  # says which class has too few
 
 
 def load_pictures(
-    source: str,
+    source: Pictures,
     which: Literal["validation", "test"],
     *,
     size: int | Preprocess,
     limit: int | None = None,
 ) -> DomainDataset:
     """The pictures to choose settings on, or to report on; see ``load_splits``."""
-    if drawn(source):
+    mix = _mix(source)
+    if mix is not None:
         count = _at_most(WORLD_VALIDATION if which == "validation" else WORLD_TEST, limit)
-        found = _drawn(which, count, classes=SEEN, mix=parse(source).mix, size=_side(size))
+        found = _drawn(which, count, classes=SEEN, mix=mix, size=_side(size))
         return found.subset(torch.arange(len(found)))  # a copy
     return read_share(source, VALIDATION if which == "validation" else TEST, size, limit)
 
 
-def count_pictures(source: str, limit: int | None = None) -> int:
-    """How many pictures there are to report on, of any source but the world; none is opened."""
-    return len(choose(find_pictures(parse(source)), TEST, CUTS, limit, 0).items)
-
-
 def load_held_out(
-    source: str, *, size: int | Preprocess, limit: int | None = None
+    source: Pictures, *, size: int | Preprocess, limit: int | None = None
 ) -> DomainDataset | None:
     """Test pictures of classes that no other split has; None where there are none."""
-    if not drawn(source):
+    mix = _mix(source)
+    if mix is None:
         return None
     count = _at_most(WORLD_TEST, limit)
-    return world("test", count, classes=HELD_OUT, mix=parse(source).mix, size=_side(size))
+    return world("test", count, classes=HELD_OUT, mix=mix, size=_side(size))
 
 
-def source_names(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def count_pictures(source: Pictures, limit: int | None = None) -> int:
+    """How many pictures there are to report on, of any source but the world; none is opened."""
+    listing = source if isinstance(source, Listing) else find_pictures(source)
+    return len(choose(listing, TEST, CUTS, limit, 0).items)
+
+
+def source_names(source: Pictures) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and domain names of a source, without reading a picture."""
-    parsed = parse(source)
-    if parsed.kind == "world":
-        return SEEN, DOMAINS
-    listing = find_pictures(parsed)
-    return listing.class_names, listing.domain_names
+    found = listed(source)
+    if isinstance(found, Listing):
+        return found.class_names, found.domain_names
+    parse(found)  # its options
+    return SEEN, DOMAINS
+
+
+def _mix(source: Pictures) -> float | None:
+    """How much the drawn world's domains overlap; None for other pictures."""
+    return parse(source).mix if isinstance(source, str) and drawn(source) else None
+
+
+def _at_most(count: int, limit: int | None) -> int:
+    return count if limit is None else min(count, limit)
+
+
+def _side(size: int | Preprocess) -> int:
+    return preprocessing(size).size
 
 
 def _read(
@@ -247,19 +270,17 @@ def _read(
     most: int | None,
     seed: int,
     preprocess: Preprocess,
-    *,
-    skip_bad: bool,
-    progress: bool,
+    progress: bool = True,
 ) -> DomainDataset:
-    """The pictures of a share; with ``skip_bad``, without those that cannot be read.
+    """The pictures of a share; with ``listing.skip_bad``, without those that cannot be read.
 
     Those are named on stderr; where pictures were drawn, the next ones of the draw take their
     places. A class that has none left in a domain is a ``PictureError``.
     """
-    bad: dict[Item, str] = {}
+    bad: dict[Path | Row, str] = {}
     while True:
         chosen = choose(listing, share, cuts, most, seed, without=bad.keys())
-        found = decode(chosen.items, preprocess, skip_bad=skip_bad, progress=progress)
+        found = decode(chosen.items, preprocess, skip_bad=listing.skip_bad, progress=progress)
         bad |= {chosen.items[number]: why for number, why in found.bad.items()}
         if not found.bad or most is None:
             break
@@ -282,11 +303,3 @@ def _read(
             f"{listing.where}: {preview(bad.values())}"
         )
     return data
-
-
-def _at_most(count: int, limit: int | None) -> int:
-    return count if limit is None else min(count, limit)
-
-
-def _side(size: int | Preprocess) -> int:
-    return preprocessing(size).size

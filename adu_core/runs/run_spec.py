@@ -14,7 +14,14 @@ from adu_core.clips.load import load_clip
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data.grammar import drawn
 from adu_core.data.messages import warn
-from adu_core.data.sources import Splits, load_held_out, load_pictures, load_shots, source_names
+from adu_core.data.sources import (
+    Splits,
+    listed,
+    load_held_out,
+    load_pictures,
+    load_shots,
+    source_names,
+)
 from adu_core.machine.device import check_device, resolved
 from adu_core.machine.files import write_json
 from adu_core.runs.doubt import unknown_words
@@ -31,7 +38,7 @@ def check(work: Iterable[Spec], device: str = "cpu") -> None:
     """
     unlike = {(spec.clip, spec.data, spec.method, spec.forget.kind): spec for spec in work}
     for spec in unlike.values():
-        task = Task.of_names(clip_of(spec.clip, device), *_names(spec.data), spec.forget)
+        task = Task.of_names(clip_of(spec.clip, device), *names_of(spec.data), spec.forget)
         with torch.no_grad():
             spec.method.start(task).class_features()  # learned words may leave names no room
 
@@ -39,7 +46,7 @@ def check(work: Iterable[Spec], device: str = "cpu") -> None:
 def warn_of_unknown_words(work: Iterable[Spec], device: str = "cpu") -> None:
     """Warn on stderr, before any work, of classes whose words a spec's small CLIP never met."""
     for clip, data in dict.fromkeys((spec.clip, spec.data) for spec in work):
-        if text := unknown_words(clip_of(clip, device), _names(data)[0]):
+        if text := unknown_words(clip_of(clip, device), names_of(data)[0]):
             warn(text)
 
 
@@ -105,17 +112,22 @@ def _before(
     return answers(clip, _pictures(source, on, clip.preprocess, limit), entangled=entangled)
 
 
-_names = functools.lru_cache(maxsize=4)(source_names)
+_listed = functools.lru_cache(maxsize=4)(listed)
 _shots = functools.lru_cache(maxsize=8)(load_shots)
 _held_out = functools.lru_cache(maxsize=1)(load_held_out)
 
 
+def names_of(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class names and domain names of a source, which is listed once."""
+    return source_names(_listed(source))
+
+
 @functools.lru_cache(maxsize=2)
 def _pictures(source: str, which: Split, size: Preprocess, limit: int | None) -> DomainDataset:
-    return load_pictures(source, which, size=size, limit=limit)
+    return load_pictures(_listed(source), which, size=size, limit=limit)
 
 
-_KEPT = (_before, _names, _shots, _held_out, _pictures)
+_KEPT = (_before, _listed, _shots, _held_out, _pictures)
 
 
 def read_anew(*sources: str) -> None:
@@ -139,7 +151,7 @@ def fingerprints(spec: Spec, known: dict[Any, str | None]) -> dict[str, str | No
         if (key := (spec.data, size, first, second)) not in known:
             try:
                 known[key] = (
-                    _shots(spec.data, size=size, shots=first, seed=second)
+                    _shots(_listed(spec.data), size=size, shots=first, seed=second)
                     if name == "shots"
                     else _pictures(spec.data, first, size, second)
                 ).fingerprint()
@@ -150,12 +162,12 @@ def fingerprints(spec: Spec, known: dict[Any, str | None]) -> dict[str, str | No
 
 def _splits(spec: Spec, size: Preprocess) -> Splits:
     """The pictures of a run; a split that it does not measure is left empty, not read."""
-    data = spec.data
+    data = _listed(spec.data)
     shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed)
     none = shots.subset(torch.arange(0))
     wanted = {spec.on} | ({"validation"} & set(spec.measure))
     validation, test = (
-        _pictures(data, which, size, spec.limit) if which in wanted else none
+        _pictures(spec.data, which, size, spec.limit) if which in wanted else none
         for which in get_args(Split)
     )
     held_out = None

@@ -217,14 +217,16 @@ def test_names_that_are_none_are_refused(tmp_path):
         source_names(f"hub:{tmp_path / 'a'}")
     one = [row for row in rows(4) if not (row["domain"] and row["label"])]
     made(one).save_to_disk(str(tmp_path / "b"))
-    with pytest.raises(PictureError, match=r"every class needs pictures.*sketch has no dog"):
+    with pytest.raises(PictureError, match=r"too few pictures .*: sketch/dog holds 0"):
         source_names(f"hub:{tmp_path / 'b'}")
     assert source_names(f"hub:{tmp_path / 'b'}?skip-small=1")[0] == ("alarm clock",)
     twins = [{**row, "domain": "Sketch_" if row["domain"] else "sketch"} for row in rows(4)]
     features = datasets.Features({**made(rows(1)).features, "domain": datasets.Value("string")})
     data = datasets.Dataset.from_list(twins, features=features)
     data.save_to_disk(str(tmp_path / "c"))
-    with pytest.raises(PictureError, match="'Sketch_' and 'sketch' in column 'domain' are both"):
+    with pytest.raises(
+        PictureError, match=r"'(Sketch_|sketch)' and '(Sketch_|sketch)' are both called 'sketch'"
+    ):
         source_names(f"hub:{tmp_path / 'c'}")
 
 
