@@ -16,10 +16,11 @@ from adu_core.cli import main
 #: Test files whose results no processor's arithmetic can change; the tests of all others, and of
 #: new ones, are marked ``numerics``, and `make machines` runs them on every processor.
 EXACT = {
-    "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "computed", "core",
-    "dark", "dataset", "execute", "figures", "files", "folder", "frame", "fronts", "fuzz", "grammar",
-    "grid", "hub", "interactive", "layouts", "lists", "names", "notebooks", "pages", "picture", "profiles",
-    "provenance", "records", "replace", "settings", "sources", "spec", "target", "workflows",
+    "address", "alike", "bench", "benchmarks", "cache", "captioning", "cases", "computed",
+    "core", "dark", "dataset", "execute", "figures", "files", "folder", "frame", "fronts",
+    "fuzz", "grammar", "grid", "hub", "interactive", "layouts", "lists", "names", "notebooks",
+    "pages", "picture", "profiles", "provenance", "records", "replace", "settings", "sources",
+    "spec", "target", "workflows",
 }  # fmt: skip
 
 
