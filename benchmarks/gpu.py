@@ -31,7 +31,7 @@ from adu_core import FrozenCLIP, Target, Task, image_features, method
 from adu_core.loop import Loop
 from adu_core.machine.files import read_json, write_json
 from adu_core.machine.provenance import provenance, reset_peak_memory
-from adu_core.runs.cost import forward_flops, passes, rate
+from adu_core.runs.forecast import operations, passes, rate
 from adu_core.task import Method
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def large_run(clip: FrozenCLIP, made: Method, shots: int, tested: int) -> dict[s
     again = image_features(made.fit(task, 0, Loop(progress=False)), test[:1024])
     dtype = torch.bfloat16 if getattr(made, "precision", "") == "bfloat16" else torch.float32
     speed = rate(str(device), dtype)
-    limit = passes(made) * len(task.shots) * forward_flops(clip) / speed
+    limit = passes(made) * len(task.shots) * operations(clip)[0] / speed
     return {
         "method": made.as_dict(),
         "clip": clip.name,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adu_core.cli import options
 from adu_core.cli.options import count
 from adu_core.machine.device import gains
 
@@ -33,13 +34,43 @@ def add_machines(command: argparse.ArgumentParser) -> None:
     )
 
 
+def run_all(
+    arguments: argparse.Namespace, work: Sequence[Spec], folder: Path
+) -> tuple[list[Path], dict[Spec, str]]:
+    """Run ``work`` where ``add_machines`` asked for: the records in ``folder``, and what failed."""
+    from adu_core.runs.sweep import sweep
+
+    options.begin(arguments, work)
+    failed: dict[Spec, str] = {}
+    with _executor(arguments, work, folder) as executor:
+        paths = sweep(
+            work,
+            folder,
+            processes=arguments.processes,
+            device=arguments.device,
+            executor=executor,
+            failed=failed,
+        )
+    done = [path for spec, path in zip(work, paths, strict=True) if spec not in failed]
+    return done, failed
+
+
+def refuse_failed(failed: Mapping[Spec, str], work: Sequence[Spec]) -> None:
+    """Print what failed; a ``ValueError`` if anything did."""
+    if failed:
+        print("\nfailed (the same command tries them again):")
+        for spec, error in failed.items():
+            print(f"  {spec.name}: {error}")
+        raise ValueError(f"{len(failed)} of {len(work)} runs failed")
+
+
 @contextlib.contextmanager
-def executor_from(arguments: argparse.Namespace, work: Sequence[Spec]) -> Iterator[Any]:
-    """Who is to run ``work``, as ``add_machines`` asked for: None for this machine."""
+def _executor(arguments: argparse.Namespace, work: Sequence[Spec], folder: Path) -> Iterator[Any]:
+    """Who is to run ``work``: None for this machine."""
     if arguments.slurm and arguments.dask:
         raise ValueError("--slurm and --dask: say one of them")
     if arguments.slurm:
-        yield _slurm(arguments, work)
+        yield _slurm(arguments, work, folder)
     elif arguments.dask:
         try:
             from distributed import Client
@@ -52,12 +83,12 @@ def executor_from(arguments: argparse.Namespace, work: Sequence[Spec]) -> Iterat
         yield None
 
 
-def _slurm(arguments: argparse.Namespace, work: Sequence[Spec]) -> Any:
+def _slurm(arguments: argparse.Namespace, work: Sequence[Spec], folder: Path) -> Any:
     try:
         import submitit
     except ImportError:
         raise ImportError("--slurm needs submitit: pip install 'adu-core[cluster]'") from None
-    executor = submitit.AutoExecutor(folder=Path(arguments.folder) / "slurm", cluster="slurm")
+    executor = submitit.AutoExecutor(folder=folder / "slurm", cluster="slurm")
     gpus = arguments.gpus
     if gpus is None:  # what auto means is found out by each job, on its own machine
         worth = any(gains(spec.clip) for spec in work)

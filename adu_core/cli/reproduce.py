@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
-from adu_core.cli.machines import add_machines, executor_from
+from adu_core.cli.machines import add_machines, refuse_failed, run_all
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device, resolved
 
 if TYPE_CHECKING:
-    from adu_core.runs.grid import Grid
+    from adu_core.runs.grid import Names
+    from adu_core.runs.protocol import Protocol
     from adu_core.runs.spec import Spec
 
 SUMMARY = "the paper's tables, with one command"
@@ -88,8 +89,9 @@ def _counts(text: str) -> tuple[int, ...]:
 def do(arguments: argparse.Namespace) -> None:
     """Plan; say what it costs, or run what is missing and write the tables."""
     from adu_core.data.grammar import joined
-    from adu_core.data.sources import count_pictures, source_names
-    from adu_core.runs.protocol import METHODS, plan
+    from adu_core.data.sources import source_names
+    from adu_core.runs.grid import Grid
+    from adu_core.runs.protocol import METHODS
     from adu_core.runs.protocol import PROTOCOLS as KNOWN
 
     protocol = KNOWN[arguments.protocol]
@@ -105,35 +107,14 @@ def do(arguments: argparse.Namespace) -> None:
         shots=arguments.shots if arguments.skip_small else 0,
     )
     names = source_names(data) if arguments.root else protocol.placeholder()
-    methods = options.methods_from([*(arguments.methods or METHODS), *arguments.also])
-    work = plan(
-        protocol,
-        names,
-        _grid(arguments, methods, data),
-        text_prompts=arguments.text_prompts,
-        counts=arguments.counts,
-    )
-    if arguments.dry_run:
-        check_device(arguments.device)
-        options.say_where(arguments, [spec.clip for spec in work])
-        cells = len(names[0]) * len(names[1])
-        measured = (
-            count_pictures(data, arguments.limit)
-            if arguments.root
-            else min(round(0.3 * protocol.pictures), (arguments.limit or 10**9) * cells)
-        )
-        print(_forecast(arguments, work, names, measured))
-        return
-    _run(arguments, work)
-
-
-def _grid(arguments: argparse.Namespace, methods: list[str], data: str) -> Grid:
-    from adu_core.runs.grid import Grid
-
-    return Grid(
-        methods=methods,
-        set={key: [text] for key, text in arguments.set},
+    settings = {key: [text] for key, text in arguments.set}
+    if arguments.text_prompts:
+        settings["text_tokens"] = [str(arguments.text_prompts)]
+    grid = Grid(
+        methods=options.methods_from([*(arguments.methods or METHODS), *arguments.also]),
+        set=settings,
         preset=arguments.preset,
+        forget=arguments.counts or range(1, min(protocol.most, len(names[1]) - 1) + 1),
         seeds=range(arguments.seeds),
         data=[data],
         clip=clip_from(arguments.clip),
@@ -141,88 +122,58 @@ def _grid(arguments: argparse.Namespace, methods: list[str], data: str) -> Grid:
         limit=arguments.limit,
         measure=(),
     )
+    work = grid.specs(lambda _: names)
+    if arguments.dry_run:
+        _print_forecast(arguments, protocol, work, names)
+    else:
+        _run(arguments, protocol, work)
 
 
-def _forecast(
-    arguments: argparse.Namespace, work: list[Spec], names: tuple[object, ...], measured: int
-) -> str:
+def _print_forecast(
+    arguments: argparse.Namespace, protocol: Protocol, work: list[Spec], names: Names
+) -> None:
     """Runs, hours and memory, by the rate of a plain product on this device now."""
-    import torch
-
     from adu_core.clips.load import load_clip
-    from adu_core.runs.cost import expect, rate
-    from adu_core.runs.forecast import said_time
+    from adu_core.data.sources import count_pictures
+    from adu_core.runs.forecast import Speed, forecast, gigabytes
 
-    name, weights = clip_from(arguments.clip)
-    device = resolved(arguments.device, (name, weights))
+    check_device(arguments.device)
+    options.say_where(arguments, [spec.clip for spec in work])
+    if arguments.root:
+        measured, about = count_pictures(work[0].data, arguments.limit), ""
+    else:
+        most = (arguments.limit or 10**9) * len(names[0]) * len(names[1])
+        measured, about = min(round(0.3 * protocol.pictures), most), "about "
+    name, weights = work[0].clip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random weights are as large as others
         known = weights is None or Path(weights).is_file()
         clip = load_clip(name, weights if known else None)
-    class_names, domain_names = names
-    speed = rate(device, torch.float32)
-    lines = []
-    for method in dict.fromkeys(spec.method.name for spec in work):
-        some = [spec for spec in work if spec.method.name == method]
-        cost = expect(
-            some,
-            clip,
-            classes=len(class_names),  # type: ignore[arg-type]
-            domains=len(domain_names),  # type: ignore[arg-type]
-            pictures=measured,
-            speed=speed,
-            device=device,
-        )
-        lines.append((method, cost))
-    total = sum(cost.seconds for _, cost in lines)
-    most = max(cost.gigabytes for _, cost in lines)
-    about = "" if arguments.root else "about "
-    text = [
-        f"{arguments.protocol}: {len(work)} runs on {device} "
-        f"({speed / 1e12:.2f} TFLOP/s in float32, measured now), {about}{measured} test pictures:",
-        *(
-            f"  {method:<10} {cost.runs:>5} runs  {said_time(cost.seconds):>9}"
-            for method, cost in lines
-        ),
-        f"in all about {total / 3600:.1f} hours of one {device}, "
-        f"{most:.1f} GB of its memory at most, besides pictures",
-    ]
-    return "\n".join(text)
+    speed = Speed.measure(clip, resolved(arguments.device, work[0].clip))
+    one_of_each = {spec.method.name: spec for spec in reversed(work)}
+    seconds = {
+        name: speed.seconds(spec, clip, names, measured) for name, spec in one_of_each.items()
+    }
+    folder = Path(arguments.save) / "runs" if arguments.save else None
+    print(
+        f"{arguments.protocol}: on {speed.device} ({speed.rate / 1e12:.2f} TFLOP/s in float32, "
+        f"measured now), {about}{measured} test pictures:"
+    )
+    print(forecast(work, folder, arguments.processes, seconds))
+    print(f"{gigabytes(work, clip):.1f} GB of its memory at most, besides pictures")
 
 
-def _run(arguments: argparse.Namespace, work: list[Spec]) -> None:
+def _run(arguments: argparse.Namespace, protocol: Protocol, work: list[Spec]) -> None:
     from adu_core.machine.files import write_json, write_text
-    from adu_core.runs import sweep
-    from adu_core.runs.protocol import PROTOCOLS as KNOWN
-    from adu_core.runs.reproduction import markdown, progress, rows
+    from adu_core.runs.protocol import as_text, markdown, table
 
     folder = Path(arguments.save)
-    options.begin(arguments, work)
-    failed: dict[Spec, str] = {}
-    arguments.folder = arguments.save
-    with executor_from(arguments, work) as executor:
-        paths = sweep.sweep(
-            work,
-            folder / "runs",
-            processes=arguments.processes,
-            device=arguments.device,
-            executor=executor,
-            failed=failed,
-        )
-    done = [path for spec, path in zip(work, paths, strict=True) if spec not in failed]
+    done, failed = run_all(arguments, work, folder / "runs")
     if done:
-        protocol = KNOWN[arguments.protocol]
-        found = rows(protocol, done, text_prompts=arguments.text_prompts)
-        data = work[0].data
-        text = markdown(arguments.protocol, found, work, clip=arguments.clip, data=data)
-        write_text(folder / "table.md", text)
+        found = table(protocol, done, text_prompts=arguments.text_prompts)
+        write_text(folder / "table.md", markdown(arguments.protocol, found, work))
         values = {"protocol": arguments.protocol, "rows": found.to_dict("records")}
         write_json(folder / "table.json", values)
-        print(progress(found))
+        print(as_text(found))
         print(f"saved in {folder}: runs, table.json, table.md")
-    if failed:
-        first = next(iter(failed.items()))
-        raise ValueError(
-            f"{len(failed)} of {len(work)} runs failed: {first[0].name}: {first[1]}; "
-            "the same command tries them again"
-        )
+    refuse_failed(failed, work)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
 from adu_core.cli.cases import add_cases, cases_from, said
-from adu_core.cli.machines import add_machines, executor_from
+from adu_core.cli.machines import add_machines, refuse_failed, run_all
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 
@@ -67,13 +67,12 @@ def do(arguments: argparse.Namespace) -> None:
     grids = _grids(arguments)
     options.check_writable(arguments.folder, "DIR", folder=True)
 
-    from adu_core.runs import records, sweep
+    from adu_core.runs import records
     from adu_core.runs.doubt import doubt_of
     from adu_core.runs.forecast import forecast
     from adu_core.runs.record import read_record
 
-    far = bool(arguments.slurm or arguments.dask)
-    if not far:  # a cluster's login node need not have the device
+    if not (arguments.slurm or arguments.dask):  # a login node need not have the device
         check_device(arguments.device)
     work = [spec for grid in grids for spec in grid.specs()]
     work = list(dict.fromkeys(work))
@@ -82,29 +81,12 @@ def do(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(forecast(work, arguments.folder, arguments.processes))
         return
-    options.begin(arguments, work)
-    failed: dict[Spec, str] = {}
-    with executor_from(arguments, work) as executor:
-        paths = sweep.sweep(
-            work,
-            arguments.folder,
-            processes=arguments.processes,
-            device=arguments.device,
-            executor=executor,
-            failed=failed,
-        )
-    done = [
-        path for spec, path in zip(dict.fromkeys(work), paths, strict=True) if spec not in failed
-    ]
+    done, failed = run_all(arguments, work, Path(arguments.folder))
     if done:
         records.print_report(records.read_table(done), ["method", *varied(work)])
         for text in dict.fromkeys(filter(None, map(doubt_of, map(read_record, done)))):
             print(f"\n{text}")
-    if failed:
-        print("\nfailed (a later sweep tries them again):")
-        for spec, error in failed.items():
-            print(f"  {spec.name}: {error}")
-        raise ValueError(f"{len(failed)} of {len(work)} runs failed")
+    refuse_failed(failed, work)
 
 
 def _grids(arguments: argparse.Namespace) -> list[Grid]:

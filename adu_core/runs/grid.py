@@ -38,8 +38,8 @@ class Grid:
     methods:  names of methods
     set:      settings; a list is varied. A method without such a setting runs once
     preset:   the settings to start from; None takes "paper" for a CLIP with ``pretrained``
-    forget:   domains, joined by "+" where several are forgotten at once; or a number n: all
-              combinations of n domains; ["each"] is the same as 1
+    forget:   domains, joined by "+" where several are forgotten at once; a number n is all
+              combinations of n domains, "each" is the same as 1
     classes:  classes to forget in those domains, or everywhere if ``forget`` is empty
     seeds:    a number n means 0 to n - 1
 
@@ -49,7 +49,7 @@ class Grid:
     methods: Sequence[str] = ("baseline", "instapg", "ddl", "full")
     set: Mapping[str, Sequence[Any]] | None = None
     preset: Preset | None = None
-    forget: Sequence[str] | int = ("each",)
+    forget: Sequence[str | int] | int = ("each",)
     classes: Sequence[str] = ()
     seeds: Sequence[int] = (0, 1, 2)
     data: Sequence[str] = ("world",)
@@ -104,25 +104,20 @@ class Grid:
     def targets(self, names: Names) -> list[Target]:
         """What is forgotten by turns."""
         class_names, domain_names = names
-        if self.forget == 0 or not self.forget:
-            cases: list[tuple[str, ...]] = [()]
-        elif isinstance(self.forget, int):
-            if not 0 < self.forget < len(domain_names):
+        several = [self.forget] if isinstance(self.forget, int) else self.forget
+        cases: list[tuple[str, ...]] = []
+        for each in several if self.forget else ():
+            count = 1 if each == "each" else each
+            if isinstance(count, str):
+                cases.append(tuple(domains_of([count], domain_names)))
+            elif not 0 < count < len(domain_names):
                 raise ValueError(
-                    f"forget: {self.forget} of {len(domain_names)} domains cannot be forgotten"
+                    f"forget: {count} of {len(domain_names)} domains cannot be forgotten: say 1 "
+                    f"to {len(domain_names) - 1}"
                 )
-            cases = list(combinations(domain_names, self.forget))
-        else:
-            cases = [
-                case
-                for said in self.forget
-                for case in (
-                    [(name,) for name in domain_names]
-                    if said == "each"
-                    else [tuple(domains_of([said], domain_names))]
-                )
-            ]
-        found = [Target(case, tuple(self.classes)) for case in cases]
+            else:
+                cases += combinations(domain_names, count)
+        found = [Target(case, tuple(self.classes)) for case in cases or [()]]
         for one in found:
             one.check(class_names, domain_names)
         return found
@@ -183,7 +178,7 @@ def _grid(values: Any, path: str | Path) -> Grid:
         raise ValueError(f"{path}: a grid has {', '.join(known)}, not {unknown!r}")
     read: dict[str, Any] = dict(values)
     for name, kind in _LISTS.items():
-        if name in read and not (name == "forget" and _whole(read[name])):
+        if name in read:
             read[name] = _list(read[name], kind, f"{path}: {name}")
     if _whole(values.get("seeds")):
         read["seeds"] = range(values["seeds"])
@@ -208,7 +203,7 @@ def _grid(values: Any, path: str | Path) -> Grid:
 _LISTS: dict[str, type | tuple[type, ...]] = {
     "methods": str,
     "data": str,
-    "forget": str,
+    "forget": (str, int),
     "classes": str,
     "seeds": int,
     "shots": int,

@@ -1,130 +1,121 @@
-"""The paper's experiments as they stand in its tables: which runs they are, and what it reports.
+"""The paper's experiments as data, and our records as a table beside the numbers it prints.
 
-Numbers are those of Kawamura et al., NeurIPS 2025 (arXiv 2510.08132), with CLIP ViT-B/16. What its
-text at hand does not say is our choice, and ``choices`` lists it.
+The data is ``protocols.yml``. What the paper's text at hand does not say is our choice, and
+``choices`` lists it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Any
 
-from adu_core.rivals.methods import method
-from adu_core.runs.grid import Grid, Names
+import pandas as pd
+import yaml
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from adu_core.measure import harmonic_mean
+from adu_core.runs.fronts import half_width
+from adu_core.runs.grid import Names
+from adu_core.runs.records import read_table, summary
 from adu_core.runs.spec import Spec
+from adu_core.task import Method
 
 #: The paper's method and its tuning-based rivals, and the CLIP that nothing was done to.
 METHODS = ("zero-shot", "lp++", "clipfit", "bbf", "baseline", "full")
+KEYS = ["forgotten", "method"]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One dataset of the paper.
-
-    data:     what stands before the colon in a data source
-    names:    class names (or their number) and domain names, for a forecast without pictures
-    pictures: in all
-    most:     domains that are forgotten at once, at the most
-    paper:    the H that the paper reports, by the number of forgotten domains and the method
-    """
+    """One dataset of the paper; ``protocols.yml`` says what its fields are."""
 
     data: str
     classes: int
     domains: tuple[str, ...]
     pictures: int
     most: int
-    paper: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    results: Mapping[int, Mapping[str, tuple[float, float, float]]] = field(default_factory=dict)
 
     def placeholder(self) -> Names:
         """As many names as there are classes, and the domains', where no picture is at hand."""
         return tuple(f"class {number}" for number in range(self.classes)), self.domains
 
 
+_KNOWN = TypeAdapter(dict[str, Protocol])
 #: By the name that `adu reproduce` takes.
-PROTOCOLS: Mapping[str, Protocol] = {
-    "office-home": Protocol(
-        "office-home",
-        65,
-        ("art", "clipart", "product", "real world"),
-        15_588,
-        3,
-        {
-            1: {"lp++": 30.46, "clipfit": 43.44, "bbf": 31.25, "baseline": 52.59, "full": 69.96},
-            3: {"baseline": 59.47, "full": 75.89},
-        },
-    ),
-    "mini-domainnet": Protocol(
-        "mini-domainnet",
-        126,
-        ("clipart", "painting", "real", "sketch"),
-        140_006,
-        3,
-        {1: {"lp++": 31.73, "clipfit": 53.56, "bbf": 32.12, "baseline": 62.07, "full": 75.56}},
-    ),
-    # The paper's second domain of ImageNet is not named in the text at hand: sketches [choice].
-    "imagenet": Protocol(
-        "imagenet-sketch",
-        1000,
-        ("imagenet", "sketch"),
-        1_331_167,
-        1,
-        {1: {"lp++": 50.69, "clipfit": 71.31, "bbf": 45.56, "baseline": 74.66, "full": 77.02}},
-    ),
-    "pacs": Protocol("pacs", 7, ("art painting", "cartoon", "photo", "sketch"), 9_991, 3),
-    "domainnet": Protocol(
-        "domainnet",
-        345,
-        ("clipart", "infograph", "painting", "quickdraw", "real", "sketch"),
-        586_575,
-        3,
-    ),
-}
+PROTOCOLS: Mapping[str, Protocol] = _KNOWN.validate_python(
+    yaml.safe_load(Path(__file__).with_name("protocols.yml").read_bytes())
+)
 
 
-def plan(
-    protocol: Protocol,
-    names: Names,
-    grid: Grid,
-    *,
-    text_prompts: int = 0,
-    counts: Sequence[int] = (),
-) -> list[Spec]:
-    """All runs: every combination of so many forgotten domains, method and seed of ``grid``.
+def table(protocol: Protocol, paths: Sequence[Any], *, text_prompts: int = 0) -> pd.DataFrame:
+    """``summary`` of records by the number of forgotten domains and the method, and the paper's.
 
-    text_prompts: learned tokens in the text of ADU and its baseline, as the released code has them
-    counts:       how many domains are forgotten at once; every number up to the protocol's most
+    h_of_means: the harmonic mean of the row's Mem and For, which is another number than the mean H
+    paper_mem, paper_for, paper_h: what the paper prints, for ADU without text prompts; NaN with
+                them and where it has nothing
+    runs:       how many there are
     """
-    _, domain_names = names
-    most = min(protocol.most, len(domain_names) - 1)
-    asked = tuple(counts) or tuple(range(1, most + 1))
-    too_many = [count for count in asked if not 1 <= count < len(domain_names)]
-    if too_many:
-        raise ValueError(
-            f"{too_many[0]} of {len(domain_names)} domains cannot be forgotten: say 1 to "
-            f"{len(domain_names) - 1}"
-        )
-    settings = dict(grid.set or {})
-    if text_prompts:
-        settings["text_tokens"] = [text_prompts]
-    return [
-        spec
-        for count in asked
-        for spec in Grid(**{**vars(grid), "forget": count, "set": settings}).specs(lambda _: names)
+    read = read_table(paths)
+    found = summary(read, KEYS).sort_values("forgotten", kind="stable", ignore_index=True)
+    none = (float("nan"),) * 3
+    printed = [
+        none if text_prompts else protocol.results.get(count, {}).get(name, none)
+        for count, name in zip(*(found[key] for key in KEYS), strict=True)
     ]
+    means = zip(found["mem"], found["for"], strict=True)
+    found["h_of_means"] = [harmonic_mean(mem, error) for mem, error in means]
+    found[["paper_h", "paper_mem", "paper_for"]] = printed
+    return found.join(read.value_counts(KEYS).rename("runs"), on=KEYS)
 
 
-def choices(names: Sequence[str], work: Sequence[Spec]) -> dict[str, dict[str, object]]:
-    """By method, the settings that the paper's text at hand does not say, and what they are."""
-    found: dict[str, dict[str, object]] = {}
-    for name in names:
-        made = next((spec.method for spec in work if spec.method.name == name), None) or method(
-            name
-        )
-        own = {
-            each.name: getattr(made, each.name)
-            for each in fields(made)
-            if "[choice]" in each.metadata.get("help", "")
-        }
-        if own:
-            found[name] = own
-    return found
+def as_text(found: pd.DataFrame) -> str:
+    """The table as text for a terminal."""
+    shown = [*KEYS, "mem", "for", "h", "h ±", "h_of_means", "paper_h", "runs", "seeds"]
+    return str(found[shown].to_string(index=False, float_format="%.2f", na_rep="–"))
+
+
+def markdown(title: str, found: pd.DataFrame, work: Sequence[Spec]) -> str:
+    """The table, what was chosen where the paper's text at hand is silent, and what is what."""
+    clip = ":".join(filter(None, work[0].clip))
+    lines = [
+        f"# {title}",
+        "",
+        f"CLIP {clip}, pictures {work[0].data}. Mem, For and H in percent, on test pictures.",
+        "",
+        "| forgotten | method | Mem | For | H, mean of combinations | H of the means "
+        "| paper's Mem | paper's For | paper's H | runs | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found.to_dict("records"):
+        ours = [f"{row[name]:.2f}" for name in ("mem", "for")]
+        ours += [f"{row['h']:.2f} ± {half_width(row['h ±'], 2)}", f"{row['h_of_means']:.2f}"]
+        paper = [row[f"paper_{name}"] for name in ("mem", "for", "h")]
+        theirs = ["–" if value != value else f"{value:.2f}" for value in paper]
+        cells = [row["forgotten"], row["method"], *ours, *theirs, row["runs"], row["seeds"]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += [
+        "",
+        "The paper's H of an average seems to be the mean of the combinations' H: compare with "
+        "that column. ± is the half-width of a 95 % interval over seeds.",
+        "",
+        "Settings that the paper's text at hand does not say, and what they were here:",
+        "",
+    ]
+    for method in dict.fromkeys(spec.method for spec in work):
+        if own := choices(method):
+            said = ", ".join(f"{key} = {value}" for key, value in own.items())
+            lines.append(f"- `{method.name}`: {said}")
+    return "\n".join(lines) + "\n"
+
+
+def choices(method: Method) -> dict[str, object]:
+    """The settings that the paper's text at hand does not say, and what they are."""
+    return {
+        each.name: getattr(method, each.name)
+        for each in fields(method)
+        if "[choice]" in each.metadata.get("help", "")
+    }
