@@ -23,13 +23,13 @@ BENCH = Path(__file__).parents[1] / "book/results/bench/world/runs"
 
 def settings(method: dict[str, Any]) -> list[str]:
     """What ``--set`` takes, of every setting of a method but those that its name says."""
-    said = []
+    words = []
     for key, value in method["settings"].items():
         if key in {"instapg", "ddl"}:
             continue
         text = "+".join(map(str, value)) if isinstance(value, list) else value
-        said += ["--set", f"{key}={text if isinstance(text, str) else json.dumps(text)}"]
-    return said
+        words += ["--set", f"{key}={text if isinstance(text, str) else json.dumps(text)}"]
+    return words
 
 
 def main() -> None:

@@ -101,9 +101,9 @@ def step(clip: str, device: str, rounds: int) -> dict[str, Any]:
 def gpu_tests() -> dict[str, Any]:
     """The GPU tests' last line."""
     words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests/machine/test_gpu.py"]
-    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    lines = said.stdout.strip().splitlines()
-    return {"passed": said.returncode == 0, "said": lines[-30:] if said.returncode else lines[-1:]}
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = done.stdout.strip().splitlines()
+    return {"passed": done.returncode == 0, "said": lines[-30:] if done.returncode else lines[-1:]}
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def main() -> int:
         processes = os.cpu_count() or 1
         for part in arguments.only:
             machine[part] = RUN[part](BUILD / name.replace(", ", "-"), where, processes)
-            print(f"{name}: {part}: {said(machine[part])}", flush=True)
+            print(f"{name}: {part}: {described(machine[part])}", flush=True)
             keep(arguments.save, {"machines": found}, started)
     red = [
         name for name, machine in found.items() if any(failed(part) for part in machine.values())
@@ -79,8 +79,8 @@ def supported(capability: str) -> bool:
     """Whether torch takes the capability here; it silently takes another where it cannot."""
     command = [sys.executable, "-c", "import torch; print(torch.backends.cpu.get_cpu_capability())"]
     where = os.environ | CAPABILITIES[capability]
-    told = subprocess.run(command, env=where, capture_output=True, text=True, check=True).stdout
-    return told.strip().lower() == capability
+    found = subprocess.run(command, env=where, capture_output=True, text=True, check=True).stdout
+    return found.strip().lower() == capability
 
 
 def units(folder: Path, where: dict[str, str], processes: int) -> dict[str, int]:
@@ -153,7 +153,7 @@ def failed(part: dict[str, Any]) -> bool:
     return bool(part.get("failed"))
 
 
-def said(part: dict[str, Any]) -> str:
+def described(part: dict[str, Any]) -> str:
     """What a part found, in a few words."""
     if "tests" in part:
         return f"{part['tests'] - part['failed']} of {part['tests']} passed"

@@ -100,17 +100,17 @@ def measure(part: Part, folder: Path, processes: int) -> dict[str, Any]:
     for path in sorted((folder / "mutants").rglob("*.meta")):
         for name, status in read_json(path)["exit_code_by_key"].items():
             found["made"] += 1
-            said = status_by_exit_code[status]
-            if said in {"killed", "timeout", "segfault"}:
+            result = status_by_exit_code[status]
+            if result in {"killed", "timeout", "segfault"}:
                 found["noticed"] += 1
-            elif said in {"survived", "no tests"}:
+            elif result in {"survived", "no tests"}:
                 lines = change(mutmut(folder, "show", name))
                 function = re.sub(r"__mutmut_\d+$", "", name).removeprefix("adu_core.")
                 function = function.replace(".x_", ".").replace("xǁ", "").replace("ǁ", ".")
                 why = reasons.get((function, *lines))
                 found["survived"].append({"function": function, "change": lines, "why": why})
             else:
-                raise RuntimeError(f"{name}: {said}, which tells nothing: run it again")
+                raise RuntimeError(f"{name}: {result}, which tells nothing: run it again")
     return found
 
 

@@ -168,7 +168,7 @@ def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
     found = machines.test([str(file)], tmp_path / "played", os.environ | {"WHERE": "here"}, 1)
     assert found == {"tests": 2, "failed": 1}
     assert machines.failed(found)
-    assert machines.said(found) == "1 of 2 passed"
+    assert machines.described(found) == "1 of 2 passed"
 
 
 def test_a_machine_counts_the_notebooks_that_fail_on_it(

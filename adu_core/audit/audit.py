@@ -67,7 +67,7 @@ def audit(
 ) -> dict[str, Any]:
     """The record of an audit; everything that ``adu_core.audit`` measures, and ``scores``.
 
-    about: what the record should say of the pictures besides; ``progress`` wraps the parts' names;
+    about: what else the record should say of the pictures; ``progress`` wraps the parts' names;
     ``parts`` are what is done by each name, for attacks of another strength
     """
     started, model = time.perf_counter(), materials.model

@@ -89,11 +89,11 @@ def smaller(pictures: Tensor) -> Tensor:
 def recoloured(pictures: Tensor, others: Tensor) -> Tensor:
     """Mean and deviation of each colour become those of ``others`` together, (B, 3, S, S) uint8."""
     values, known = pictures.float(), others.float()
-    mean, spread = known.mean(dim=(0, 2, 3)), known.std(dim=(0, 2, 3))
+    mean, deviation = known.mean(dim=(0, 2, 3)), known.std(dim=(0, 2, 3))
     own_mean = values.mean(dim=(2, 3), keepdim=True)
-    own_spread = values.std(dim=(2, 3), keepdim=True).clamp(min=1)
-    standard = (values - own_mean) / own_spread
-    moved = standard * spread[None, :, None, None] + mean[None, :, None, None]
+    own_deviation = values.std(dim=(2, 3), keepdim=True).clamp(min=1)
+    standard = (values - own_mean) / own_deviation
+    moved = standard * deviation[None, :, None, None] + mean[None, :, None, None]
     return moved.round().clamp(0, 255).to(torch.uint8)
 
 

@@ -33,15 +33,15 @@ def effects(materials: Materials) -> dict[str, Any]:
     found, named, features = dict[str, Any](), [], []
     for (who, model), of_test in zip(materials.both, materials.features, strict=True):
         features.append(of_test[~materials.gone])
-        sure, said = logits(model, features[-1], kept.class_names).softmax(dim=1).max(dim=1)
-        named.append(said)
+        sure, answered = logits(model, features[-1], kept.class_names).softmax(dim=1).max(dim=1)
+        named.append(answered)
         found[who] = {
             "accuracy": {
-                name: percent((said == labels)[kept.domains == number])
+                name: percent((answered == labels)[kept.domains == number])
                 for number, name in enumerate(kept.domain_names)
                 if number in present
             },
-            "ece": calibration_error(sure, said == labels),
+            "ece": calibration_error(sure, answered == labels),
             "negatives": right(model, inverted),
         }
     return {

@@ -116,7 +116,7 @@ def _reference(reference: tuple[str, str | None], clip: FrozenCLIP, device: str)
 
 
 def _stolen(spec: Spec, data: Pictures, wanted: int, size: Preprocess) -> DomainDataset:
-    """As many pictures of each as are wanted, or as the smallest class has, which is said."""
+    """As many pictures of each as are wanted, or as the smallest class has, with a notice."""
     seed = (spec.seed + APART) % MAX_SEED
     if drawn(spec.data):
         return load_shots(data, size=size, shots=wanted, seed=seed)

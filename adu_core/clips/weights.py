@@ -1,4 +1,4 @@
-"""A file of weights for one of open_clip's CLIPs: loaded whole, or told in a line what it is."""
+"""A file of weights for one of open_clip's CLIPs: loaded whole, or a line says what it is."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def check_numbers(model: nn.Module, path: str | Path) -> None:
 
 
 def foreign(layout: Layout, own: Collection[str]) -> str:
-    """What else than open_clip's weights a file holds, and what to do; "" if it cannot be told.
+    """What else than open_clip's weights a file holds, and what to do; "" if that is unknown.
 
     own: the names of a model of open_clip's
     """
