@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,8 +11,6 @@ import torch
 from open_clip.model import get_model_preprocess_cfg
 from open_clip.transform import image_transform
 from PIL import Image
-from pydantic import PositiveInt
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torchvision.transforms import Compose
 
@@ -31,10 +30,20 @@ class Preprocess:
     fill:          grey level, 0 to 255, of what is filled up
     """
 
-    size: PositiveInt
+    size: int
     resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     fill: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"the size of a picture must be 1 pixel or more, not {self.size}")
+        for what, known in (
+            ("resize_mode", ("shortest", "longest", "squash")),
+            ("interpolation", ("bicubic", "bilinear")),
+        ):
+            if getattr(self, what) not in known:
+                raise ValueError(f"no {what} {getattr(self, what)!r}: choose {' or '.join(known)}")
 
     @classmethod
     def of(cls, model: Any) -> Preprocess:
