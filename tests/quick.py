@@ -1,4 +1,4 @@
-"""Every method with settings that make it quick: for tests of what all methods share."""
+"""What tests of several rooms share: quick methods, and values with one of them changed."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -26,3 +26,11 @@ def quick(name: str, **settings: Any) -> Method:
     known = {each.name for each in fields(made)}
     short = {key: value for key, value in _SHORT.items() if key in known}
     return replace(made, **short | settings)
+
+
+def put(values: dict[str, Any], place: str, value: Any) -> None:
+    """``value`` at a place of nested values, whose keys are joined by dots."""
+    *outer, last = place.split(".")
+    for key in outer:
+        values = values[key]
+    values[last] = value

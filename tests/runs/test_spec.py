@@ -1,11 +1,11 @@
 """A spec is all that a result depends on: the same spec, the same hash, and no other."""
 
 import json
-from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
+from quick import put
 
 from adu_core import MINI, Spec, Target
 from adu_core.machine.files import plain
@@ -129,54 +129,38 @@ def test_wrong_values_are_refused(wrong: dict[str, Any]) -> None:
         replace(SPEC, **wrong)
 
 
-def at(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(config: dict[str, Any]) -> None:
-        for key in keys[:-1]:
-            config = config[key]
-        config[keys[-1]] = value
-
-    return change
+#: Places in a spec, and what must not stand there.
+WRONG: dict[str, list[Any]] = {
+    "shots": ["8"],
+    "seed": [1.0],
+    "limit": [[]],
+    "mix": [0.5],
+    "data": ["world?mix=1", None],
+    "on": [["test"]],
+    "measure": ["entanglement", [["entanglement"]]],
+    "clip": ["mini"],
+    "clip.name": [3],
+    "clip.pretrained": [3],
+    "forget": [["sketch"]],
+    "forget.domains": ["sketch", []],
+    "forget.classes": [[1]],
+    "method": ["full"],
+    "method.name": ["magic", ["full"], "baseline"],
+    "method.settings": [{}, []],
+    "method.settings.epochs": ["12", None],
+    "method.settings.bandwidths": [[], ["1"]],
+    "method.settings.flip": [1],
+    "method.settings.magic": [1],
+    "magic": [1],
+}
 
 
 @pytest.mark.parametrize(
-    "tamper",
-    [
-        at("shots", value="8"),
-        at("seed", value=1.0),
-        at("limit", value=[]),
-        at("mix", value=0.5),
-        at("data", value="world?mix=1"),
-        at("on", value=["test"]),
-        at("measure", value="entanglement"),
-        at("measure", value=[["entanglement"]]),
-        at("data", value=None),
-        at("clip", value="mini"),
-        at("clip", "name", value=3),
-        at("clip", "pretrained", value=3),
-        at("forget", value=["sketch"]),
-        at("forget", "domains", value="sketch"),
-        at("forget", "domains", value=[]),
-        at("forget", "classes", value=[1]),
-        at("method", value="full"),
-        at("method", "name", value="magic"),
-        at("method", "name", value=["full"]),
-        at("method", "name", value="baseline"),
-        at("method", "settings", value={}),
-        at("method", "settings", value=[]),
-        at("method", "settings", "epochs", value="12"),
-        at("method", "settings", "epochs", value=None),
-        at("method", "settings", "bandwidths", value=[]),
-        at("method", "settings", "bandwidths", value=["1"]),
-        at("method", "settings", "flip", value=1),
-        at("method", "settings", "magic", value=1),
-        at("magic", value=1),
-    ],
+    ("place", "value"), [(place, value) for place, some in WRONG.items() for value in some], ids=str
 )
-def test_tampered_values_are_refused_naming_the_file(
-    tamper: Callable[[dict[str, Any]], None],
-) -> None:
+def test_tampered_values_are_refused_naming_the_file(place: str, value: Any) -> None:
     values = json.loads(json.dumps(SPEC.as_dict()))
-    tamper(values)
+    put(values, place, value)
     with pytest.raises(ValueError, match=r"^record\.json: "):
         Spec.from_dict(values, "record.json")
 
