@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -88,7 +89,16 @@ def bench(
             left_out[method.name] = str(error)
         else:
             able.append(method)
-    tuned = _tune(template, able, targets, folder / "trials", trials, processes, device, progress)
+    run = partial(sweep, processes=processes, device=device, progress=progress)
+    tuned: dict[str, list[Trial]] = {}
+    if trials:  # all in one sweep
+        tried = {
+            method.name: trial_specs(replace(template, method=method), trials, targets)
+            for method in able
+        }
+        work = [spec for some in tried.values() for spec in some]
+        run(work, folder / "trials", label="trials on validation pictures", failed={})
+        tuned = {name: read_trials(some, folder / "trials") for name, some in tried.items()}
     chosen, keeping = _choose(able, tuned, left_out)
 
     measured = replace(template, on="test", measure=("held-out", "validation"))
@@ -97,15 +107,8 @@ def bench(
         for made in (chosen, keeping)
     ]
     failed: dict[Spec, str] = {}
-    sweep(
-        list(dict.fromkeys(spec for some in asked for spec in some)),
-        folder / "runs",
-        processes=processes,
-        device=device,
-        progress=progress,
-        label="runs on test pictures",
-        failed=failed,
-    )
+    work = list(dict.fromkeys(spec for some in asked for spec in some))
+    run(work, folder / "runs", label="runs on test pictures", failed=failed)
     left_out |= {spec.method.name: error for spec, error in failed.items()}
     ran = {name: made for name, made in chosen.items() if name not in left_out}
     if not ran:
@@ -123,35 +126,6 @@ def bench(
         for name in ran
     }
     return Bench(rows, ran, points, left_out, pick, reason, doubt)
-
-
-def _tune(
-    template: Spec,
-    methods: Sequence[Method],
-    targets: Sequence[Target],
-    folder: Path,
-    trials: int,
-    processes: int,
-    device: str,
-    progress: bool,
-) -> dict[str, list[Trial]]:
-    """The trials of every method, all in one sweep; none if ``trials`` is 0."""
-    if not trials:
-        return {}
-    work = {
-        method.name: trial_specs(replace(template, method=method), trials, targets)
-        for method in methods
-    }
-    sweep(
-        [spec for specs in work.values() for spec in specs],
-        folder,
-        processes=processes,
-        device=device,
-        progress=progress,
-        label="trials on validation pictures",
-        failed={},
-    )
-    return {name: read_trials(specs, folder) for name, specs in work.items()}
 
 
 def _choose(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 from sklearn.manifold import TSNE
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from adu_core.machine.files import replacing
 from adu_core.measure import class_logits
@@ -73,17 +74,11 @@ def contact_sheet(pictures: DomainDataset, gap: int = 2) -> Tensor:
     each = int(counts.min())
     if int(counts.max()) != each:
         raise ValueError("a contact sheet needs as many pictures of each class in each domain")
-    size = pictures.picture_size + gap
-    rows = len(pictures.domain_names) * each
-    sheet = torch.full((3, rows * size + gap, len(pictures.class_names) * size + gap), 255)
+    across = len(pictures.class_names)
     order = np.lexsort((pictures.labels.numpy(), pictures.domains.numpy()))
-    place = torch.arange(each).repeat(len(order) // each)
-    for i, turn in zip(order.tolist(), place.tolist(), strict=True):
-        top = (int(pictures.domains[i]) * each + turn) * size + gap
-        left = int(pictures.labels[i]) * size + gap
-        cell = slice(top, top + size - gap), slice(left, left + size - gap)
-        sheet[:, *cell] = pictures.pictures[i].long()
-    return sheet.to(torch.uint8)
+    order = order.reshape(-1, across, each).swapaxes(1, 2).ravel()  # one of each class a row
+    sheet: Tensor = make_grid(pictures.pictures[order], across, gap, pad_value=255)
+    return sheet
 
 
 def save_sheet(pictures: DomainDataset, path: str | Path) -> None:
