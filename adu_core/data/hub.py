@@ -18,11 +18,12 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from adu_core.data.listing import PART_NAMES, Entry, Listing, Part, Row, stamp
+from adu_core.data.listing import PART_NAMES, Entry, Listing, Part, Row, Table, stamp
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
 
@@ -32,23 +33,6 @@ PATIENCE = 5.0
 DOMAIN = ("domain", "domain_name", "style", "domain_id")
 LABEL = ("label", "class", "class_name", "category", "label_name", "labels", "object")
 _TEXTS, _BYTES = ("string", "large_string"), ("binary", "large_binary")
-
-
-class HubTable:
-    """One split of a dataset, its pictures as they were stored."""
-
-    def __init__(self, name: str, stamp: str, dataset: Any, column: str, base: Path) -> None:
-        self.name, self.stamp, self.column, self.base = name, stamp, column, base
-        self._rows = dataset.select_columns([column])
-
-    def picture(self, number: int) -> bytes | Path:
-        """The picture file of a row, or where it is."""
-        found = self._rows[number][self.column]
-        if found is None or (found["bytes"] is None and found["path"] is None):
-            raise PictureError("the row holds no picture")
-        if found["bytes"] is not None:
-            return bytes(found["bytes"])
-        return self.base / str(found["path"])
 
 
 def read_hub(place: str, *, skip_bad: bool = False) -> Listing:
@@ -75,7 +59,8 @@ def read_hub(place: str, *, skip_bad: bool = False) -> Listing:
         )
         raw = dataset.cast_column(image, _datasets().Image(decode=False))
         base = path if path and path.is_dir() else (path or Path()).parent
-        table = HubTable(name, f"{split}|{stamps or dataset._fingerprint}", raw, image, base)
+        reader = partial(_picture, raw.select_columns([image]), image, base)
+        table = Table(name, f"{split}|{stamps or dataset._fingerprint}", reader)
         part: Part = PART_NAMES[split] if len(parts) > 1 else "all"
         entries += [
             (domain, part, label, [Row(table, number)])
@@ -83,6 +68,14 @@ def read_hub(place: str, *, skip_bad: bool = False) -> Listing:
             if domain is not None and label is not None
         ]
     return Listing.of(where, entries)
+
+
+def _picture(rows: Any, column: str, base: Path, number: int) -> bytes | Path:
+    """The picture file of a row, as it was stored, or where it is."""
+    found = rows[number][column]
+    if found is None or (found["bytes"] is None and found["path"] is None):
+        raise PictureError("the row holds no picture")
+    return base / str(found["path"]) if found["bytes"] is None else bytes(found["bytes"])
 
 
 def download(name: str) -> None:

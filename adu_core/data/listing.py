@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 from unicodedata import category
 
 from adu_core.data.picture import PictureError
 from adu_core.task import readable
 
 
-class Table(Protocol):
-    """Rows with a picture each, such as a dataset of the Hugging Face Hub."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows with a picture each, such as a dataset of the Hugging Face Hub.
 
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        ...
+    name:  how messages call it
+    stamp: what changes when its pictures do
+    read:  the picture file of a row, or where it is
+    """
 
-    @property
-    def stamp(self) -> str:
-        """What changes when its pictures do."""
-        ...
-
-    def picture(self, number: int) -> bytes | Path:
-        """The picture file of a row, or where it is."""
-        ...
+    name: str
+    stamp: str
+    read: Callable[[int], bytes | Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,5 +160,5 @@ def opened(item: Item) -> str | Path | BytesIO:
     """What Pillow opens."""
     if not isinstance(item, Row):
         return item
-    found = item.table.picture(item.number)
+    found = item.table.read(item.number)
     return BytesIO(found) if isinstance(found, bytes) else found

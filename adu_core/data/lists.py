@@ -11,13 +11,13 @@ list of the whole domain: those are taken out of it, and if it is empty then, it
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
+
+import pandas as pd
 
 from adu_core.data.listing import PART_NAMES, Listing, Part
 from adu_core.data.messages import preview, warn
@@ -33,22 +33,6 @@ _FILE = re.compile(
     r"(?P<domain>[^.].*)_(?P<part>train|crossval|val|validation|test)(?:_kfold)?\.txt",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Line:
-    """A picture of a list: which line says it, where the picture is, and its class's number."""
-
-    where: str
-    domain: str
-    part: Part
-    path: Path
-    label: int
-
-    @property
-    def name(self) -> str:
-        """The class, by the picture's folder."""
-        return readable(self.path.parent.name)
 
 
 def list_files(folder: Path) -> dict[tuple[str, Part], Path]:
@@ -78,48 +62,44 @@ def read_lists(
     Raises ``PictureError`` for lists that contradict themselves, each other, or the disk.
     """
     root = Path(root).expanduser()
-    lines = [
+    files = list_files(root / splits).items()
+    lines = pd.DataFrame(
         line
-        for (domain, part), path in list_files(root / splits).items()
+        for (domain, part), path in files
         if not only or readable(domain) in only
         for line in _read(path, domain, part)
-    ]
-    if not lines:
+    )
+    if lines.empty:
         raise PictureError(f"there are no lists in {root / splits}; {EXPECTED}")
-    base = _base(root, lines)
-    _check_labels(lines)
-    _check_domains(lines)
-    found = _find(base, lines)
-    missing = {
-        line.path: f"{line.where} names {line.path}, which is not in {root}"
-        for line in lines
-        if line.path not in found
-    }
-    if missing:
-        text = f"{len(missing)} pictures are listed but not there: {preview(missing.values())}"
+    lines["file"] = lines.path.map(_find(root, lines))
+    _check(lines)
+    missing = lines.file.isna()
+    if missing.any():
+        text = f"{missing.sum()} pictures are listed but not in {root}: {_some(lines[missing])}"
         if not skip_bad:
             raise PictureError(
                 f"{text}; unpack the pictures whole, correct the lists, or say --skip-bad"
             )
         warn(f"--skip-bad: {text}; they are left out")
-    kept = [
-        line
-        for domain in dict.fromkeys(line.domain for line in lines)
-        for line in _own_parts([line for line in lines if line.domain == domain])
-        if line.path in found
-    ]
-    kept.sort(key=lambda line: str(line.path))
-    entries = ((line.domain, line.part, line.name, [found[line.path]]) for line in kept)
+    kept = pd.concat(_own_parts(domain, mine) for domain, mine in lines.groupby("domain"))
+    kept = kept[kept.file.notna()].sort_values("path")
+    rows = zip(kept.domain, kept.part, kept.label_name, kept.file, strict=True)
+    entries = ((domain, part, label, [file]) for domain, part, label, file in rows)
     return Listing.of(str(root / splits), entries)
 
 
-def _read(path: Path, domain: str, part: Part) -> list[Line]:
-    lines, wrong = list[Line](), list[str]()
+def _read(path: Path, domain: str, part: Part) -> list[dict[str, Any]]:
+    """The lines of a list, a picture each: where it is named, its path, its class."""
+    lines, wrong = list[dict[str, Any]](), list[str]()
     for count, (number, line) in enumerate(lines_of(path)):
         entry = entry_of(line)
         if not isinstance(entry, str):
             name, label = entry
-            lines.append(Line(f"{path.name} line {number}", domain, part, Path(name), label))
+            lines.append({
+                "where": f"{path.name} line {number}", "domain": domain, "part": part,
+                "path": str(name), "label": label, "label_name": readable(name.parent.name),
+                "folder": readable(name.parent.parent.name),
+            })  # fmt: skip
         elif count > 0 or not is_header(line):
             wrong.append(f"line {number}: {line!r} ({entry})")
     if wrong:
@@ -128,25 +108,46 @@ def _read(path: Path, domain: str, part: Part) -> list[Line]:
         )
     if not lines:
         raise PictureError(f"the list {path} is empty; {EXPECTED}")
-    counts = Counter(line.path for line in lines)
-    twice = [f"{name} ({count} times)" for name, count in counts.items() if count > 1]
-    if twice:
-        raise PictureError(
-            f"{path} lists pictures more than once: {preview(twice)}: remove the rest"
-        )
     return lines
 
 
-def _base(root: Path, lines: Sequence[Line]) -> Path:
-    """Where the paths begin: where the first picture of any list is found."""
-    for line in {(line.domain, line.part): line for line in reversed(lines)}.values():
-        for base in (root, root / "images"):
-            if any(there.is_file() for there in _spellings(base / line.path)):
-                return base
-    raise PictureError(
-        f"{lines[0].where} names {lines[0].path}, which is neither in {root} nor in "
-        f"{root / 'images'}: unpack the pictures there, or let the paths in the lists begin there"
-    )
+def _some(lines: pd.DataFrame) -> str:
+    """Where the first of these lines are, and which pictures they name."""
+    rows = zip(lines["where"], lines.path, lines.label, strict=True)
+    return preview(f"{where} names {path} with the label {label}" for where, path, label in rows)
+
+
+def _check(lines: pd.DataFrame) -> None:
+    """An error for lines that contradict each other.
+
+    Labels count from 0, or all from 1. Each label is one class, by the pictures' folders, and each
+    class one label; a list of one domain names no picture in another's folder or list.
+    """
+    count = lines.label_name.nunique()
+    first = 1 if lines.label.min() == 1 else 0
+    last = first + count - 1
+
+    def differs(key: str, value: str) -> pd.Series:
+        return lines.groupby(key)[value].transform("first") != lines[value]
+
+    domains = lines.domain.map(readable)
+    for wrong, message in (
+        (lines.duplicated(["domain", "part", "path"]), "pictures are listed more than once"),
+        (
+            ~lines.label.between(first, last),
+            f"labels out of range: there are {count} classes, so they run from {first} to {last}",
+        ),
+        (
+            differs("label", "label_name") | differs("label_name", "label"),
+            "labels and folders do not agree",
+        ),
+        (
+            differs("path", "domain") | (lines.folder.isin(domains) & (lines.folder != domains)),
+            "pictures of another domain are listed",
+        ),
+    ):
+        if wrong.any():
+            raise PictureError(f"{message}: {_some(lines[wrong])}: correct the lists")
 
 
 def _spellings(path: Path) -> list[Path]:
@@ -155,84 +156,52 @@ def _spellings(path: Path) -> list[Path]:
     return list(dict.fromkeys([path, *map(Path, forms)]))
 
 
-def _check_labels(lines: Sequence[Line]) -> None:
-    """An error unless each label is one class, by the pictures' folders, and each class one label.
+def _find(root: Path, lines: pd.DataFrame) -> dict[str, str]:
+    """Where each listed picture is that is there; each folder is listed once.
 
-    They count from 0, or all from 1.
+    Paths begin where the first picture of any list is found.
     """
-    count = len({line.name for line in lines})
-    first = 1 if min(line.label for line in lines) == 1 else 0
-    beyond = [
-        f"{line.where} has {line.label}"
-        for line in lines
-        if not first <= line.label < first + count
-    ]
-    if beyond:
+    firsts = lines.drop_duplicates(["domain", "part"])
+    bases = (root, root / "images")
+    base = next(
+        (
+            base
+            for path in firsts.path
+            for base in bases
+            if any(place.is_file() for place in _spellings(base / path))
+        ),
+        None,
+    )
+    if base is None:
         raise PictureError(
-            f"labels out of range: {preview(beyond)}; there are {count} classes, so they run "
-            f"from {first} to {first + count - 1}"
+            f"{_some(firsts[:1])}, which is neither in {bases[0]} nor in {bases[1]}: unpack the "
+            "pictures there, or let the paths in the lists begin there"
         )
-    names: dict[int, str] = {}
-    labels: dict[str, int] = {}
-    wrong = []
-    for line in lines:
-        name = names.setdefault(line.label, line.name)
-        label = labels.setdefault(line.name, line.label)
-        if name != line.name:
-            wrong.append(f"{line.where} has {line.label}, {name!r}, for {line.path}")
-        elif label != line.label:
-            wrong.append(f"{line.where} has {line.label} for {name!r}, {label} elsewhere")
-    if wrong:
-        raise PictureError(f"labels and folders do not agree: {preview(wrong)}; correct the lists")
-
-
-def _check_domains(lines: Sequence[Line]) -> None:
-    """An error where a list of one domain names a picture in another's folder or list."""
-    owners: dict[Path, str] = {}
-    known = {readable(line.domain) for line in lines}
-    wrong = [
-        f"{line.where} names {line.path}"
-        for line in lines
-        if owners.setdefault(line.path, line.domain) != line.domain
-        or readable(line.path.parent.parent.name) in known - {readable(line.domain)}
-    ]
-    if wrong:
-        raise PictureError(f"pictures of another domain are listed: {preview(wrong)}")
-
-
-def _find(base: Path, lines: Sequence[Line]) -> dict[Path, Path]:
-    """Where each listed picture is that is there; each folder is listed once."""
-    folders: dict[Path, dict[str, Path]] = {}
+    folders: dict[Path, dict[str, str]] = {}
     found = {}
-    for line in lines:
-        name, folder = normalize("NFC", line.path.name), base / line.path.parent
+    for path in map(Path, lines.path.unique()):
+        folder = base / path.parent
         if folder not in folders:
             there = next((place for place in _spellings(folder) if place.is_dir()), None)
-            inside = there.iterdir() if there else ()
-            folders[folder] = {normalize("NFC", path.name): path for path in inside}
-        if name in folders[folder]:
-            found[line.path] = folders[folder][name]
+            inside = os.listdir(there) if there else ()  # noqa: PTH208 - of a million files
+            folders[folder] = {normalize("NFC", name): f"{there}{os.sep}{name}" for name in inside}
+        if file := folders[folder].get(normalize("NFC", path.name)):
+            found[str(path)] = file
     return found
 
 
-def _own_parts(lines: Sequence[Line]) -> list[Line]:
+def _own_parts(domain: str, lines: pd.DataFrame) -> pd.DataFrame:
     """The lines of a domain whose parts share no picture; a test list of all of it is none."""
-    held: dict[Part, dict[Path, Line]] = {}
-    for line in lines:
-        held.setdefault(line.part, {})[line.path] = line
-    domain = lines[0].domain
-    if "train" not in held:
+    test = lines.part == "test"
+    others = set(lines.path[~test])
+    if "train" not in set(lines.part):
         raise PictureError(f"{domain} has no list of training pictures, {domain}_train.txt")
-    others = {path for part in held if part != "test" for path in held[part]}
-    if others <= held.get("test", {}).keys():
-        held["test"] = {path: held["test"][path] for path in held["test"].keys() - others}
-    held = {part: held[part] for part in sorted(held) if held[part]}
-    for one, other in combinations(held, 2):
-        if both := sorted(map(str, held[one].keys() & held[other].keys())):
-            raise PictureError(
-                f"the {one} and {other} lists of {domain} have {len(both)} pictures in common: "
-                f"{preview(both)}: remove them from one"
-            )
-    if len(held) == 1:
-        return [replace(line, part="all") for line in held["train"].values()]
-    return [line for part in held.values() for line in part.values()]
+    if others <= set(lines.path[test]):
+        lines = lines[~(test & lines.path.isin(others))]
+    if (both := lines[lines.duplicated("path", keep=False)]).size:
+        names = sorted(set(both.path))
+        raise PictureError(
+            f"the {' and '.join(sorted(set(both.part)))} lists of {domain} have {len(names)} "
+            f"pictures in common: {preview(names)}: remove them from one"
+        )
+    return lines

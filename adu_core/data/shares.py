@@ -15,15 +15,21 @@ Share = tuple[float, float]
 #: How the files of a folder are shared out, per class and domain; the same at every seed.
 TRAIN, VALIDATION, TEST = (0.0, 0.6), (0.6, 0.7), (0.7, 1.0)
 CUTS = (0.0, 0.6, 0.7, 1.0)
+#: All of it, where nothing is to be shared out.
+WHOLE = (0.0, 1.0)
 
 #: Of a part that serves two purposes: where it is cut. A tenth of a training part is kept to choose
 #: settings on [choice]; two thirds of nine tenths are a folder's 60 %.
 TENTH, THIRD = (0.0, 0.9, 1.0), (0.0, 2 / 3, 1.0)
-WHOLE = (0.0, 1.0)
 
-Piece = tuple[Part, Share, tuple[float, ...]]
 #: For each set of parts that a dataset may keep: where each share is taken, and how that is cut.
-PIECES: dict[frozenset[Part], dict[Share, Piece]] = {
+PIECES: dict[frozenset[Part], dict[Share, tuple[Part, Share, tuple[float, ...]]]] = {
+    frozenset({"all"}): {
+        TRAIN: ("all", TRAIN, CUTS),
+        VALIDATION: ("all", VALIDATION, CUTS),
+        TEST: ("all", TEST, CUTS),
+        WHOLE: ("all", WHOLE, WHOLE),
+    },
     frozenset({"train", "validation", "test"}): {
         TRAIN: ("train", WHOLE, WHOLE),
         VALIDATION: ("validation", WHOLE, WHOLE),
@@ -54,7 +60,6 @@ class Chosen:
 def choose(
     listing: Listing,
     share: Share,
-    cuts: tuple[float, ...],
     most: int | None,
     seed: int,
     without: Set[Path | Row] = frozenset(),
@@ -67,12 +72,12 @@ def choose(
     chosen = Chosen([], [], [])
     for domain, domain_name in enumerate(listing.domain_names):
         parts = listing.domains[domain_name]
-        part, piece, inner = _piece(frozenset(parts), share, cuts)
+        part, piece, cuts = PIECES[frozenset(parts)][share]
         for label, class_name in enumerate(listing.class_names):
             found = parts[part].get(class_name, ())
             cell = f"{domain_name}/{class_name}"
             shuffled = random.Random(cell).sample(found, len(found))
-            taken = _in_order(shuffled[slice(*places(piece, inner, len(found)))])
+            taken = _in_order(shuffled[slice(*places(piece, cuts, len(found)))])
             if most is not None and len(taken) > most:
                 draw, pool = random.Random(f"{seed}/{cell}"), taken
                 taken = _in_order(draw.sample(pool, most))
@@ -92,14 +97,6 @@ def _in_order(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda item: item.number if isinstance(item, Row) else str(item))
 
 
-def _piece(parts: frozenset[Part], share: Share, cuts: tuple[float, ...]) -> Piece:
-    if parts == {"all"}:
-        return "all", share, cuts
-    if share not in PIECES[parts]:
-        raise ValueError(f"pictures that are shared out already have no share {share}")
-    return PIECES[parts][share]
-
-
 def places(share: Share, cuts: tuple[float, ...], count: int) -> tuple[int, int]:
     """Where ``share`` begins and ends in a list of ``count`` files.
 
@@ -117,29 +114,25 @@ def places(share: Share, cuts: tuple[float, ...], count: int) -> tuple[int, int]
 
 
 def drop_small_classes(
-    listing: Listing, shares: Sequence[Share], cuts: tuple[float, ...], least: int = 0
+    listing: Listing, least: int = 0, shares: Sequence[Share] = (TRAIN, VALIDATION, TEST)
 ) -> Listing:
     """The listing, each of whose classes has a picture in each of the shares, in every domain.
 
     Classes too small for that, or with fewer than ``least`` in the first share, are an error that
     names them; with ``least`` they are left out of every domain, and named on stderr.
     """
-    small = {
-        name: text
-        for name in listing.class_names
-        for text in [_too_small(listing, name, shares, cuts, max(least, 1))]
-        if text
-    }
+    few = {name: _too_few(listing, name, max(least, 1), shares) for name in listing.class_names}
+    small = {name: text for name, text in few.items() if text}
     if not small:
         return listing
     if not least:
-        needed = f" {len(cuts) - 1}" if cuts else ""
+        needed = "3" if len(shares) > 1 else "pictures"
         if any(set(parts) != {"all"} for parts in listing.domains.values()):
-            needed = " some to train on, to choose settings on and to test on"
+            needed = "some to train on, to choose settings on and to test on"
         raise PictureError(
             f"{listing.where}: too few pictures to share out: {preview(small.values())}. Every "
-            f"class needs{needed or ' pictures'} in every domain: add pictures there, remove these "
-            "classes from every domain, or say --skip-small"
+            f"class needs {needed} in every domain: add pictures there, remove these classes from "
+            "every domain, or say --skip-small"
         )
     kept = set(listing.class_names) - small.keys()
     if not kept:
@@ -161,19 +154,17 @@ def drop_small_classes(
     return replace(listing, domains=domains)
 
 
-def _too_small(
-    listing: Listing, name: str, shares: Sequence[Share], cuts: tuple[float, ...], least: int
-) -> str | None:
-    """Where a class has too few pictures for a share, and how many; None if nowhere."""
+def _too_few(listing: Listing, name: str, least: int, shares: Sequence[Share]) -> str:
+    """Where a class has too few pictures for a share, and how many; empty if nowhere."""
     few = []
     for domain in listing.domain_names:
         parts = listing.domains[domain]
-        for number, wanted in enumerate(shares):
-            part, share, inner = _piece(frozenset(parts), wanted, cuts)
+        for share in shares:
+            part, piece, cuts = PIECES[frozenset(parts)][share]
             count = len(parts[part].get(name, ()))
-            first, last = places(share, inner, count)
-            if last - first < (least if number == 0 else 1):
+            first, last = places(piece, cuts, count)
+            if last - first < (least if share == shares[0] else 1):
                 kept = "" if part == "all" else f" in its {part} part"
                 few.append(f"{domain}/{name} holds {count}{kept}")
                 break
-    return ", ".join(few) or None
+    return ", ".join(few)

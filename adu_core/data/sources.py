@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +19,11 @@ from adu_core.data.grammar import drawn, parse
 from adu_core.data.listing import Listing, Row
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
-from adu_core.data.shares import CUTS, TEST, TRAIN, VALIDATION, Share, choose, drop_small_classes
+from adu_core.data.shares import TEST, TRAIN, VALIDATION, WHOLE, Share, choose, drop_small_classes
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 from adu_core.task import DomainDataset
 
 __all__ = [
-    "CUTS",
     "TEST",
     "TRAIN",
     "VALIDATION",
@@ -89,7 +87,7 @@ def find_pictures(source: str) -> Listing:
 
         found = find(kind, place, skip_bad=line.skip_bad)
     found = replace(found, skip_bad=line.skip_bad)
-    return drop_small_classes(found, [TRAIN, VALIDATION, TEST], CUTS, line.skip_small)
+    return drop_small_classes(found, line.skip_small)
 
 
 def listed(source: Pictures) -> Pictures:
@@ -105,65 +103,43 @@ def read_share(
     seed: int = 0,
 ) -> DomainDataset:
     """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of any source but the world."""
-    if per_class_and_domain is not None and per_class_and_domain < 1:
-        raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
     listing = source if isinstance(source, Listing) else find_pictures(source)
-    return _read(listing, share, CUTS, per_class_and_domain, seed, preprocessing(size))
+    return _read(listing, share, size, per_class_and_domain, seed)
 
 
 def read_folder(
     root: str | Path,
     *,
     size: int | Preprocess,
-    share: tuple[float, float] = (0.0, 1.0),
-    cuts: tuple[float, ...] = (),
     per_class_and_domain: int | None = None,
     seed: int = 0,
     progress: bool = False,
     skip_bad: bool = False,
-    skip_small: int = 0,
 ) -> DomainDataset:
     """All pictures at ``<root>/<domain>/<class>/``, as PACS, Office-Home or DomainNet lie on disk.
 
     Domains and classes are called what their folders are called, made readable for prompts
     (``art_painting`` → ``art painting``), in alphabetical order. Files that are no pictures, and
-    folders inside a class's folder, are not read, and that is said. Parts that a domain keeps
-    apart, such as ``train`` and ``test``, are read together; see ``find_folder``. What is decoded
-    is kept for the next time, see ``adu_core.data.cache``.
+    folders inside a class's folder, are not read, which is said on stderr. Parts that a domain
+    keeps apart, such as ``train`` and ``test``, are read together; see ``find_folder``. What is
+    decoded is kept for the next time, see ``adu_core.data.cache``.
 
     Args:
         root: the folder that holds the domains' folders.
         size: a CLIP's ``preprocess``, or height and width in pixels, see ``read_picture``. A
             picture takes 3 · size² bytes.
-        share: where to begin and to end in a shuffled list of each class's files, as parts of
-            their number. Shares that do not overlap have no file in common, whatever the limit
-            and the seed; how a class is shuffled does not depend on what else is in ``root``.
-        cuts: all the places, in rising order, where the list is ever cut. A class so small that
-            a share between two cuts would be empty then gives each at least one picture, if it
-            has as many as there are shares; larger ones are cut where they are without it.
-        per_class_and_domain: read at most that many of each from the share; None reads all.
+        per_class_and_domain: read at most that many of each; None reads all.
         seed: which of them.
         progress: show a progress bar.
         skip_bad: leave out pictures that cannot be read, and name them on stderr.
-        skip_small: leave out of every domain the classes that are too small to share out, or have
-            fewer than so many pictures in the first share; 0 makes them an error.
 
     Raises:
         PictureError: the folders are not laid out like that, a class has no pictures in some
-            domain or too few for the share, there are fewer than two domains, or pictures
-            cannot be read.
+            domain, there are fewer than two domains, or pictures cannot be read.
     """
-    preprocess = preprocessing(size)
-    if per_class_and_domain is not None and per_class_and_domain < 1:
-        raise ValueError(f"per_class_and_domain must be 1 or more, not {per_class_and_domain}")
-    if not 0 <= share[0] < share[1] <= 1:
-        raise ValueError(f"share must run from one part of 1 to a greater one, not {share}")
-    if cuts and not {0.0, *share, 1.0} <= set(cuts):
-        raise ValueError(f"cuts must hold 0, 1 and both ends of the share {share}, not {cuts}")
-    found = find_folder(root)
-    whole = replace(found.whole(), skip_bad=skip_bad)
-    listing = drop_small_classes(whole, list(pairwise(cuts)) or [share], cuts, skip_small)
-    return _read(listing, share, cuts, per_class_and_domain, seed, preprocess, progress)
+    whole = replace(find_folder(root).whole(), skip_bad=skip_bad)
+    listing = drop_small_classes(whole, shares=[WHOLE])
+    return _read(listing, WHOLE, size, per_class_and_domain, seed, progress)
 
 
 def load_splits(
@@ -238,7 +214,7 @@ def load_held_out(
 def count_pictures(source: Pictures, limit: int | None = None) -> int:
     """How many pictures there are to report on, of any source but the world; none is opened."""
     listing = source if isinstance(source, Listing) else find_pictures(source)
-    return len(choose(listing, TEST, CUTS, limit, 0).items)
+    return len(choose(listing, TEST, limit, 0).items)
 
 
 def source_names(source: Pictures) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -266,10 +242,9 @@ def _side(size: int | Preprocess) -> int:
 def _read(
     listing: Listing,
     share: Share,
-    cuts: tuple[float, ...],
+    size: int | Preprocess,
     most: int | None,
     seed: int,
-    preprocess: Preprocess,
     progress: bool = True,
 ) -> DomainDataset:
     """The pictures of a share; with ``listing.skip_bad``, without those that cannot be read.
@@ -277,10 +252,13 @@ def _read(
     Those are named on stderr; where pictures were drawn, the next ones of the draw take their
     places. A class that has none left in a domain is a ``PictureError``.
     """
+    if most is not None and most < 1:
+        raise ValueError(f"per_class_and_domain must be 1 or more, not {most}")
+    preprocess, skip_bad = preprocessing(size), listing.skip_bad
     bad: dict[Path | Row, str] = {}
     while True:
-        chosen = choose(listing, share, cuts, most, seed, without=bad.keys())
-        found = decode(chosen.items, preprocess, skip_bad=listing.skip_bad, progress=progress)
+        chosen = choose(listing, share, most, seed, without=bad.keys())
+        found = decode(chosen.items, preprocess, skip_bad=skip_bad, progress=progress)
         bad |= {chosen.items[number]: why for number, why in found.bad.items()}
         if not found.bad or most is None:
             break

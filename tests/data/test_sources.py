@@ -59,6 +59,8 @@ def test_every_share_of_three_pictures_or_more_holds_one(count):
 
 def test_every_set_of_parts_gives_three_shares_of_its_own():
     for parts, pieces in PIECES.items():
+        if parts == {"all"}:
+            continue
         assert set(pieces) == {TRAIN, VALIDATION, TEST}
         assert "train" in parts
         used = {(part, share) for part, share, _ in pieces.values()}
