@@ -15,7 +15,7 @@ from adu_core import losses
 from adu_core.clip import TEMPLATE, FrozenCLIP, unit
 from adu_core.loop import Loop, identity
 from adu_core.rivals.coop import Context, check_room
-from adu_core.rivals.views import encode_views
+from adu_core.rivals.views import Views
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -81,9 +81,9 @@ def candidate_losses(
     """
     count, found = len(class_names), []
     sentences = [TEMPLATE.format(name) for name in class_names]
-    for some in contexts.split(max(1, PROMPTS_AT_ONCE // count)):
-        own = some.repeat_interleave(count, dim=0)  # each prompt has its own
-        classes = unit(clip.text_tower.encode(sentences * len(some), own))
+    for part in contexts.split(max(1, PROMPTS_AT_ONCE // count)):
+        own = part.repeat_interleave(count, dim=0)  # each prompt has its own
+        classes = unit(clip.text_tower.encode(sentences * len(part), own))
         for each in classes.split(count):
             logits = clip.similarity(features, each)
             parts = losses.memorize_and_forget(logits, labels, forgotten, forget_weight)
@@ -92,21 +92,18 @@ def candidate_losses(
 
 
 @dataclass(frozen=True)
-class BBF(Method):
+class BBF(Views, Method):
     """Black-box forgetting (Kuwana et al., NeurIPS 2024), of domains instead of classes.
 
     CMA-ES looks for a context of text tokens with a low L_memorize + forget_weight · L_forget. It
     asks for the loss alone, of a population of contexts at a time; each token comes from a shared
     and a unique latent vector by a fixed random map. Sizes, σ and population are the paper's.
 
-    Chosen here [choice]: the covariance is diagonal (``CMA_diagonal``: 2000 latent numbers are
-    more than 8000 losses could tell the correlations of) unless ``full_covariance``; the
-    context stands before "a photo of a {class}", as CoOp's here; the result is the best context
-    that was met. The pictures' features are what the CLIP would say each time, so they are asked
-    for once. A checkpoint keeps all losses that were seen: with them, the search is played
-    again up to where it stopped, and goes on to the same bits.
-
-    With the small CLIP the lowest losses flatten what it says and leave the order of the classes:
+    Chosen here [choice]: the covariance is diagonal unless ``full_covariance``, as 8000 losses
+    cannot show how 2000 numbers go together; the context stands before "a photo of a {class}"; the
+    result is the best context that was met. Pictures are encoded once. A checkpoint keeps all
+    losses: with them the search is played again up to where it stopped, and goes on to the same
+    bits. With the small CLIP the lowest losses flatten the logits and leave the classes' order:
     hardly anything is forgotten by accuracy, whatever the forget weight.
     """
 
@@ -133,11 +130,6 @@ class BBF(Method):
         False, "learn how latent numbers go together", search=(False, True)
     )
     forget_weight: float = setting(1.0, "of L_forget", least=0, search=(1.0, 10.0, 100.0))
-    views: int = setting(1, "of each shot: itself, then crops", least=1, most=1000)
-    crop: float = setting(
-        0.7, "smallest side of a random crop, a share of the picture's", above=0, most=1
-    )
-    flip: bool = setting(True, "mirror every second crop")
 
     def check(self, task: Task) -> None:
         """Raise ``ValueError`` too if the tokens leave no room for the names."""
@@ -157,11 +149,7 @@ class BBF(Method):
         model, run = self.start(task, seed), run or Loop(progress=False)
         clip, names = task.clip, model.class_names
         latents = self._latents(clip, seed)
-        features = encode_views(
-            clip, task.shots, self.views, seed=seed, crop=self.crop, flip=self.flip
-        ).flatten(0, 1)
-        labels = task.shots.labels.to(clip.device).repeat(self.views)
-        forgotten = task.forgotten.to(clip.device).repeat(self.views)
+        shots = self.encoded(task, seed)
         about = identity(model, task.shots, seed) if run.checkpoint else {}
         kept, _ = run.checkpoint.read(about) if run.checkpoint else ({}, [])
         seen = list(kept.get("losses", ()))
@@ -180,17 +168,13 @@ class BBF(Method):
                 "verb_log": 0,
             },
         )
-        for number in (
-            bar := tqdm(range(self.iterations), "iterations", disable=not run.progress, leave=False)
-        ):
+        rounds = range(self.iterations)
+        bar = tqdm(rounds, "iterations", disable=not run.progress, leave=False)
+        for number in bar:
             points = search.ask()
             contexts = latents.tokens(torch.from_numpy(np.stack(points)))
             if number >= known:
-                seen.append(
-                    candidate_losses(
-                        clip, names, contexts, features, labels, forgotten, self.forget_weight
-                    )
-                )
+                seen.append(candidate_losses(clip, names, contexts, *shots, self.forget_weight))
                 if run.checkpoint:
                     run.checkpoint.write({"losses": torch.stack(seen)}, about, [])
             found = seen[number]

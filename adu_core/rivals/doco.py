@@ -89,23 +89,18 @@ class DoCo(Steps, Method):
     """Domain correction and concept-preserving gradient, two ideas of DoCo, carried to CLIP.
 
     The source (Wu et al., "Unlearning Concepts in Diffusion Model via Concept Domain Correction
-    and Concept Preserving Gradient", arXiv 2405.15304) edits text-to-image diffusion models; this
-    is a transfer of its ideas, not the paper's system.
+    and Concept Preserving Gradient", arXiv 2405.15304) edits the cross-attention of text-to-image
+    models; this is a transfer of its ideas to a vision tower's self-attention, not its system.
 
-    Correction: a discriminator tells what the model makes of the concept from what it makes of an
-    anchor concept, and the model learns to fool it. There, concept and anchor are words; CLIP's
-    vision tower is given pictures. [choice] The concept is "a picture of class y that is to be
-    forgotten", its anchors are memorized pictures of all classes but y, and the discriminator is
-    told y. Were it not told, it would only ask that forgotten pictures as a whole look like
-    memorized ones, each of which may keep its class: that is domain adaptation, and forgets
-    nothing. [choice] Anchors' features are the learner's own, without gradient, of the same batch
-    and the same crops; the source takes those of the frozen model.
+    Correction: a discriminator tells pictures of the concept from those of an anchor, and the model
+    learns to fool it. [choice] The concept is "a picture of class y that is to be forgotten", its
+    anchors are memorized pictures of all classes but y, and the discriminator knows y: otherwise
+    forgotten pictures would only have to look like memorized ones, each of which may keep its class
+    (that is domain adaptation, and forgets nothing). [choice] Anchors' features are the learner's
+    own, without gradient, of the same batch; the source takes those of the frozen model.
 
     Preserving: where the correction's gradient is against that of L_memorize, the part against it
     is taken out (``surgery.without_conflict``), all weights being one vector [choice].
-
-    The source teaches the cross-attention; a vision tower has self-attention alone, whose weights
-    learn here.
     """
 
     name = "doco"

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from adu_core import losses
 from adu_core.loop import Loop
 from adu_core.precision import exact
-from adu_core.rivals.views import encode_views
+from adu_core.rivals.views import Views
 from adu_core.settings import setting
 from adu_core.task import Method, Model, Task
 
@@ -78,7 +78,7 @@ def first_values(
 
 
 @dataclass(frozen=True)
-class LPPP(Method):
+class LPPP(Views, Method):
     """LP++ (Huang et al., "LP++: A Surprisingly Strong Linear Probe for Few-Shot CLIP", CVPR 2024).
 
     Full-batch gradient descent on L_memorize + forget_weight · L_forget over W, b and α at once,
@@ -104,10 +104,6 @@ class LPPP(Method):
     views: int = setting(
         1, "of each shot: itself, then crops", least=1, most=1000, search=(1, 4, 8)
     )
-    crop: float = setting(
-        0.7, "smallest side of a random crop, a share of the picture's", above=0, most=1
-    )
-    flip: bool = setting(True, "mirror every second crop")
 
     def start(self, task: Task, seed: int = 0) -> LinearHead:
         """The zero-shot order of classes: W and b are 0."""
@@ -116,13 +112,8 @@ class LPPP(Method):
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> LinearHead:
         """Descend from the class-wise first values."""
         model, run = self.start(task, seed), run or Loop(progress=False)
-        features = encode_views(
-            task.clip, task.shots, self.views, seed=seed, crop=self.crop, flip=self.flip
-        ).flatten(0, 1)
-        device, classes = features.device, model.class_features()
-        labels = task.shots.labels.to(device).repeat(self.views)
-        forgotten = task.forgotten.to(device).repeat(self.views)
-        kept = ~forgotten
+        features, labels, forgotten = self.encoded(task, seed)
+        classes, kept = model.class_features(), ~forgotten
         weight, alpha = first_values(features[kept], classes, labels[kept], self.alpha)
         with torch.no_grad():
             model.weight.copy_(weight / self.views)

@@ -5,15 +5,13 @@ orthonormal basis U of what is to be forgotten, made of text embeddings and of p
 synthesised, changes the final projection W to W (I - α U Uᵀ). The paper's exact formula and its
 recipe for pictures were not at hand: what is our own choice is marked [choice].
 
-Its three paradigms are the three kinds of ``Target``. Classes everywhere are one linear map. For
-the two others linear maps of the final feature were tried and did not do in the drawn world: they
-take out the style and leave the class, or take the class from pictures of all styles. There the
-map has a condition [choice]: it is applied only to those pictures that the zero-shot CLIP takes
-for one of the forgotten domains.
+Classes everywhere are one linear map. For domains, and classes in some, a linear map of the final
+feature takes out the style and leaves the class, or takes the class from pictures of all styles:
+there only pictures that the zero-shot CLIP takes for a forgotten domain are mapped [choice].
 
-A part α < 1 of the map does part of the work for classes (there from α = 0.8 or so on). A whole
-domain wants an α near 1 (on the drawn world 0.95 hardly acts and 0.99 does most of it): a smaller
-α makes all differences between classes smaller alike and changes hardly any answer.
+A part α < 1 of the map does part of the work for classes, from 0.8 or so on. A whole domain wants
+an α near 1 (on the drawn world 0.95 hardly acts, 0.99 does most of it): a smaller one makes all
+differences between classes smaller alike and changes hardly any answer.
 """
 
 from __future__ import annotations
@@ -44,10 +42,9 @@ class Nullspace(Method):
     """A projection of the final features, in closed form from names (arXiv 2512.14113).
 
     On validation pictures of the drawn world synthesised pictures did no better than sentences
-    alone, and with half of the classes to forget they cost some of the kept ones; they also take
-    seconds with a small CLIP and longer with a large one. So ``prototypes`` is "text" by default. A
-    whole domain is forgotten with sentences only: its map keeps one direction, whatever the
-    pictures. ``alpha`` is how much is asked for, not how well it is done: no search draws it.
+    alone, and they take seconds or more: ``prototypes`` is "text" by default. A whole domain is
+    forgotten with sentences only: its map keeps one direction, whatever the pictures. ``alpha`` is
+    how much is asked for, not how well it is done: no search draws it.
     """
 
     protect: float = setting(
@@ -113,8 +110,8 @@ class Projected(Model):
     def __init__(self, task: Task, method: Nullspace) -> None:
         super().__init__(task, method)
         self.settings = method
-        classes, domains = self.target.classes, self.target.domains
-        self.whole = len(classes) in (0, len(self.class_names))
+        domains = self.target.domains
+        self.whole = len(self.target.classes) in (0, len(self.class_names))
         self.chosen = [self.domain_names.index(name) for name in domains]
         sentences = self._class_features
         self.register_buffer("basis", torch.empty(0))

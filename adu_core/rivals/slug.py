@@ -22,7 +22,7 @@ from adu_core.rivals.edited import (
     towards_uniform,
 )
 from adu_core.settings import setting
-from adu_core.task import Method, Task
+from adu_core.task import DomainDataset, Method, Task
 
 #: The shortest step that is tried, as a share of the longest.
 SHORTEST = 2.0**-12
@@ -53,12 +53,11 @@ class SLUG(Method):
     finds.
 
     [choice] The layers are the matrices of attention and MLP in the vision tower's blocks: patch
-    embedding and projection, which all that is seen goes through, ruined it on validation pictures.
-    Lengths are shares of |W|, so that a step means the same for any CLIP. The longest step wins
-    at which a share ``keep`` of the retained shots that were right still is. The ``layers`` most
-    important of the front are tried, and the one with the best H on shots is taken. g_f is that of
-    ADU's L_forget, cross-entropy to uniform: that of the classes, gone uphill, is almost nothing
-    where the CLIP is sure.
+    embedding and projection ruined it on validation pictures. Lengths are shares of |W|. The
+    longest step wins at which a share ``keep`` of the retained shots that were right still is. The
+    ``layers`` most important of the front are tried, and the one with the best H on shots is taken.
+    g_f is that of ADU's L_forget, cross-entropy to uniform: that of the classes, gone uphill, is
+    almost nothing where the CLIP is sure.
     """
 
     keep: float = setting(
@@ -84,26 +83,27 @@ class SLUG(Method):
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> EditedCLIP:
         """Take both gradients, choose the layer, bisect its step. ``seed`` draws the judges."""
         model, gone = self.start(task, seed), task.forgotten.cpu()
+        frozen, weights = model.frozen_weights(), model.named_weights()
         forget = gradient(model, task, gone, towards_uniform)
         retain = gradient(model, task, ~gone, towards_class)
-        front = pareto_front(measured(model.frozen_weights(), forget, retain))
-        kept, lost = (_some(task, side, self.judged, seed) for side in (~gone, gone))
-        least = self.keep * _right(model, task, kept)
+        kept, lost = (_judges(task.shots, side, self.judged, seed) for side in (~gone, gone))
+        least = self.keep * _right(model, kept)
 
-        tried: list[tuple[float, str, float]] = []
-        for layer in front[: self.layers]:
+        def take(step: float, name: str) -> None:
+            weights[name].data.copy_(step_along(frozen[name], forget[name], step))
 
-            def holds(step: float, name: str = layer.name) -> bool:
-                _step(model, name, forget[name], step)
-                return _right(model, task, kept) >= least
+        def holds(step: float) -> bool:
+            take(step, layer.name)
+            return _right(model, kept) >= least
 
+        tried: list[tuple[float, float, str]] = []
+        for layer in pareto_front(measured(frozen, forget, retain))[: self.layers]:
             step = longest_step(holds, self.longest)
-            _step(model, layer.name, forget[layer.name], step)
-            h = harmonic_mean(_right(model, task, kept), 1 - _right(model, task, lost))
-            tried.append((h, layer.name, step))
-            _step(model, layer.name, forget[layer.name], 0.0)
-        _, name, step = max(tried, key=lambda each: each[0])  # the more important one of equals
-        _step(model, name, forget[name], step)
+            take(step, layer.name)
+            h = harmonic_mean(_right(model, kept), 1 - _right(model, lost))
+            tried.append((h, step, layer.name))
+            take(0.0, layer.name)
+        take(*max(tried, key=lambda each: each[0])[1:])  # the more important one of equals
         return model.eval()
 
 
@@ -132,18 +132,11 @@ def pareto_front(layers: Sequence[Layer]) -> list[Layer]:
     A layer is beaten by one at least as important and at most as aligned that is better in one of
     the two.
     """
-
-    def beaten(this: Layer) -> bool:
-        return any(
-            other.importance >= this.importance
-            and other.alignment <= this.alignment
-            and other[1:] != this[1:]
-            for other in layers
-        )
-
-    return sorted(
-        (layer for layer in layers if not beaten(layer)), key=lambda layer: -layer.importance
-    )
+    front: list[Layer] = []
+    for layer in sorted(layers, key=lambda layer: (-layer.importance, layer.alignment)):
+        if not front or layer.alignment < front[-1].alignment or layer[1:] == front[-1][1:]:
+            front.append(layer)
+    return front
 
 
 def longest_step(holds: Callable[[float], bool], longest: float) -> float:
@@ -170,22 +163,14 @@ def step_along(weight: Tensor, gradient: Tensor, step: float) -> Tensor:
     return weight - step * length * gradient
 
 
-def _step(model: EditedCLIP, name: str, gradient: Tensor, step: float) -> None:
-    """Put the frozen weight, moved by ``step``, at ``name``; a step of 0 is the frozen weight."""
-    frozen = model.frozen_weights()[name]
-    with torch.no_grad():
-        model.named_weights()[name].copy_(step_along(frozen, gradient, step) if step else frozen)
-
-
 @torch.no_grad()
-def _right(model: EditedCLIP, task: Task, index: Tensor) -> float:
-    """The share of the shots at ``index`` that are answered correctly."""
-    shots = task.shots.subset(index)
+def _right(model: EditedCLIP, shots: DomainDataset) -> float:
+    """The share of the shots that are answered correctly."""
     return float((predictions(model, shots) == shots.labels.cpu()).double().mean())
 
 
-def _some(task: Task, side: Tensor, count: int, seed: int) -> Tensor:
-    """Up to ``count`` places among the shots of one side (N,) bool, in equal parts by domain."""
-    places = side.nonzero().flatten()
+def _judges(shots: DomainDataset, side: Tensor, count: int, seed: int) -> DomainDataset:
+    """Up to ``count`` of the shots of one side (N,) bool, in equal parts by domain."""
+    shots = shots.subset(side.nonzero().flatten())
     generator = torch.Generator().manual_seed(seed)
-    return places[next(batch_indices(task.shots.domains.cpu()[places], count, generator))]
+    return shots.subset(next(batch_indices(shots.domains.cpu(), count, generator)))

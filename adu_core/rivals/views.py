@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.loop import random_crop_and_flip
-from adu_core.task import DomainDataset
+from adu_core.settings import Settings, setting
+from adu_core.task import DomainDataset, Task
+
+
+@dataclass(frozen=True)
+class Views(Settings):
+    """The settings of views; those of methods without a training loop have them."""
+
+    views: int = setting(1, "of each shot: itself, then crops", least=1, most=1000)
+    crop: float = setting(
+        0.7, "smallest side of a random crop, a share of the picture's", above=0, most=1
+    )
+    flip: bool = setting(True, "mirror every second crop")
+
+    def encoded(self, task: Task, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """All views of the N shots, on the CLIP's device.
+
+        → features (views · N, E), of length 1, labels (views · N,), forgotten (views · N,) bool
+        """
+        features = encode_views(
+            task.clip, task.shots, self.views, seed=seed, crop=self.crop, flip=self.flip
+        )
+        labels, forgotten = (
+            each.to(features.device).repeat(self.views)
+            for each in (task.shots.labels, task.forgotten)
+        )
+        return features.flatten(0, 1), labels, forgotten
 
 
 @torch.no_grad()

@@ -35,13 +35,6 @@ def random_basis(size: int = 6, count: int = 2) -> Tensor:
 # The map.
 
 
-@pytest.mark.parametrize("onto", [False, True])
-def test_a_whole_projection_twice_is_one(onto: bool) -> None:
-    U, x = random_basis(), torch.randn(5, 6, dtype=torch.float64)
-    once = project(x, U, 1.0, onto=onto)
-    torch.testing.assert_close(project(once, U, 1.0, onto=onto), once)
-
-
 def test_forgotten_directions_lose_their_energy_and_the_others_nothing() -> None:
     U = random_basis()
     others = torch.linalg.svd(U, full_matrices=True).U[:, 2:]
@@ -174,29 +167,22 @@ def test_words_and_domains_that_nobody_knows(tiny_clip: FrozenCLIP) -> None:
 # The method.
 
 
-def test_two_classes_are_forgotten_and_no_other(mini: FrozenCLIP) -> None:
-    pictures = world("validation", 2)
-    target = Target((), CLASSES)
-    model = Nullspace().fit(
-        Task.of_names(mini, pictures.class_names, pictures.domain_names, target)
-    )
-    metrics = evaluate(model, pictures, target, entangled=False)[0]["metrics"]
-    assert metrics["for"] > 98
-    assert metrics["mem"] > 98
-    assert model.learned_numbers() == 2 * mini.feature_size
-
-
-@pytest.mark.parametrize(("target", "least"), [(THREE[0], 70), (THREE[2], 75)])
-def test_a_domain_is_forgotten_whole_and_for_two_classes(
-    mini: FrozenCLIP, target: Target, least: float
+@pytest.mark.parametrize(
+    ("target", "least_for", "least_mem"),
+    [(THREE[0], 70, 80), (THREE[1], 98, 98), (THREE[2], 75, 80)],
+    ids=str,
+)
+def test_it_forgets_what_it_should(
+    mini: FrozenCLIP, target: Target, least_for: float, least_mem: float
 ) -> None:
     pictures = world("validation", 2)
-    model = Nullspace().fit(
-        Task.of_names(mini, pictures.class_names, pictures.domain_names, target)
-    )
+    task = Task.of_names(mini, pictures.class_names, pictures.domain_names, target)
+    model = Nullspace().fit(task)
     metrics = evaluate(model, pictures, target, entangled=False)[0]["metrics"]
-    assert metrics["for"] > least
-    assert metrics["mem"] > 80
+    assert metrics["for"] > least_for
+    assert metrics["mem"] > least_mem
+    if target.kind == "classes":
+        assert model.learned_numbers() == 2 * mini.feature_size
 
 
 def test_the_map_can_be_folded_into_the_final_projection(mini: FrozenCLIP, few: Splits) -> None:
@@ -220,20 +206,18 @@ def test_pictures_are_found_for_sentences(mini: FrozenCLIP) -> None:
     assert torch.equal(invert(mini, sentences, 2, seed=50), invert(mini, sentences, 2, seed=50))
 
 
-def test_with_synthesised_pictures(tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path) -> None:
-    tiny_clip.__dict__.pop("fingerprint", None)
-    before = tiny_clip.fingerprint
+@pytest.mark.parametrize("target", THREE, ids=str)
+def test_with_synthesised_pictures(
+    target: Target, tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
+) -> None:
     method = Nullspace(prototypes="inverted", inversion_steps=2, alpha=0.9)
-    for target in THREE:
-        task = Task(tiny_clip, few.shots, target)
-        model, again, other = (method.fit(task, seed) for seed in (50, 50, 51))
-        assert torch.equal(model.basis, again.basis)
-        assert torch.equal(model.basis, other.basis) == model.whole
-        assert model.basis.shape[1] == (1 if model.whole else 4)
-        save_model(model, tmp_path)
-        loaded = load_model(tmp_path, tiny_clip)
-        pictures = few.test.pictures
-        assert torch.equal(loaded.features(pictures), model.features(pictures))
-        assert not any(p.requires_grad for p in model.parameters())
-    tiny_clip.__dict__.pop("fingerprint", None)
-    assert tiny_clip.fingerprint == before
+    task = Task(tiny_clip, few.shots, target)
+    model, again, other = (method.fit(task, seed) for seed in (50, 50, 51))
+    assert torch.equal(model.basis, again.basis)
+    assert torch.equal(model.basis, other.basis) == model.whole
+    assert model.basis.shape[1] == (1 if model.whole else 4)
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path, tiny_clip)
+    pictures = few.test.pictures
+    assert torch.equal(loaded.features(pictures), model.features(pictures))
+    assert not any(p.requires_grad for p in model.parameters())

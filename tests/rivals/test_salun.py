@@ -81,21 +81,6 @@ def test_weights_outside_the_mask_keep_their_bits(task: Task, share: float) -> N
     assert all(edited[name] is frozen_model[name] for name in text)  # shared, not even copied
 
 
-def test_saliency_is_that_of_the_forgotten_shots_alone(task: Task) -> None:
-    """Against the sum of the gradients of single pictures, up to the number of pictures."""
-    model = SalUn().start(task)
-    found = gradient(model, task, task.forgotten, towards_class)
-    places = task.forgotten.nonzero().flatten()
-    single: dict[str, torch.Tensor] = {}
-    for place in places:
-        alone = torch.zeros_like(task.forgotten)
-        alone[place] = True
-        for name, part in gradient(model, task, alone, towards_class).items():
-            single[name] = single.get(name, torch.zeros(())) + part
-    for name, part in found.items():
-        torch.testing.assert_close(part * len(places), single[name], rtol=1e-3, atol=1e-5)
-
-
 def test_another_clips_weights_are_refused(task: Task) -> None:
     model = BRIEF.start(task)
     name = model.names[0]
