@@ -39,10 +39,10 @@ class Part(NamedTuple):
 
 PARTS = {
     "losses": Part(("losses.py",), ("core/test_losses", "runs/test_entanglement")),
-    "objective": Part(("adu.py",), ("core/test_objective", "core/test_loop")),
+    "objective": Part(("adu.py",), ("core/test_adu", "core/test_loop")),
     "metrics": Part(
         ("measure.py", "runs/fronts.py"),
-        ("core/test_measure", "runs/test_records", "core/test_target"),
+        ("core/test_measure", "runs/test_fronts", "core/test_target"),
     ),
     "evaluation": Part(("runs/evaluate.py",), ("runs/test_entanglement", "core/test_target")),
     "gate": Part(
