@@ -289,7 +289,9 @@ def test_skip_bad_that_leaves_nothing_of_a_class_is_an_error(folder, tmp_path):
         read_folder(root, size=8, skip_bad=True)
 
 
-def test_the_command_line_says_what_it_left_out(folder, tmp_path, tiny_path, capsys):
+def test_a_run_lists_its_source_once_and_says_what_it_left_out(
+    folder, tmp_path, tiny_path, monkeypatch, capsys
+):
     root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog", "pig"), 10)
     for number in range(2, 10):
         (root / f"photo/pig/{number:02}.png").unlink()
@@ -301,7 +303,10 @@ def test_the_command_line_says_what_it_left_out(folder, tmp_path, tiny_path, cap
     words += ["--method", "zero-shot"]
     assert main(words) == 2
     assert "photo/pig holds 2" in capsys.readouterr().err
+    listed, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(str(path)), scandir(path))[1])
     assert main([*words, "--skip-small", "--skip-bad"]) == 0
+    assert listed.count(str(root / "photo/cat")) == 1
     said = capsys.readouterr()
     assert "skip-small=2 leaves 1 of 3 classes out of every domain: pig" in said.err
     assert "skip-bad leaves out 1 of" in said.err

@@ -170,6 +170,9 @@ def test_each_folder_is_listed_once_and_no_picture_is_asked_for(tmp_path, monkey
     source_names(f"folder:{tmp_path}")
     assert ".png" not in seen
     assert all(seen.count(str(tmp_path / "photo" / label)) == 1 for label in ("cat", "dog"))
+    seen.clear()
+    load_splits(f"folder:{tmp_path}", size=2, shots=1)
+    assert seen.count(str(tmp_path / "photo" / "cat")) == 1
 
 
 @pytest.mark.skipif(not PACS.is_dir(), reason="real pictures are not at ../shared/pacs")
