@@ -77,11 +77,6 @@ def find_pictures(source: str) -> Listing:
         from adu_core.data.lists import read_lists
 
         found = read_lists(place, skip_bad=line.skip_bad)
-    elif kind.startswith("imagenet"):
-        from adu_core.data.imagenet import find_imagenet
-
-        second = {"imagenet-sketch": "sketch", "imagenet-r": "rendition"}.get(kind)
-        found = find_imagenet(place, second)
     else:
         from adu_core.data.layouts import find
 

@@ -52,10 +52,10 @@ def entry_of(line: str) -> tuple[PurePosixPath, int] | str:
     Blanks, a tab, a comma or a semicolon part them, and either may be quoted; ``\`` parts folders
     where no ``/`` does.
     """
-    said = _ENTRY.fullmatch(line)
-    if not said:
+    entry = _ENTRY.fullmatch(line)
+    if not entry:
         return "it has no label at its end"
-    name, label = (_unquoted(said[part]) for part in ("name", "label"))
+    name, label = (_unquoted(entry[part]) for part in ("name", "label"))
     if not re.fullmatch("[0-9]{1,9}", label):
         return f"its label {label!r} is no whole number from 0"
     if "/" not in name or re.match(r"[A-Za-z]:\\", name):
@@ -66,8 +66,8 @@ def entry_of(line: str) -> tuple[PurePosixPath, int] | str:
 
 def is_header(line: str) -> bool:
     """Whether a line only names the columns."""
-    said = _ENTRY.fullmatch(line)
-    return said is not None and _unquoted(said["label"]).lower() in _HEADERS
+    entry = _ENTRY.fullmatch(line)
+    return entry is not None and _unquoted(entry["label"]).lower() in _HEADERS
 
 
 def _unquoted(text: str) -> str:
