@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from adu_core.cli.options import settle_source
+from adu_core.cli.options import complete_data
 
 DESCRIPTION = """\
 Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
@@ -99,11 +99,8 @@ def main(words: Sequence[str] | None = None) -> int:
     `adu predict` with 2 where a picture could not be read, after it has answered all others.
     """
     arguments = parser().parse_args(words)
-    # Importing torch and open_clip builds some million objects that stay to the end. The garbage
-    # collector's usual pace walks them again and again: 1 of 8 seconds, seen on 2 cores.
-    gc.set_threshold(100_000, 50, 100)
     try:
-        settle_source(arguments)
+        complete_data(arguments)
         status: int = import_module(f"adu_core.cli.{arguments.command}").do(arguments) or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -142,6 +139,9 @@ def command() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.formatwarning = lambda message, *_: f"adu: {message}\n"
+    # Importing torch and open_clip builds some million objects that stay to the end. The garbage
+    # collector's usual pace walks them again and again: 1 of 8 seconds, seen on 2 cores.
+    gc.set_threshold(100_000, 50, 100)
     try:
         status = main()
     except Exception as error:

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from adu_core.cli import options
-from adu_core.cli.cases import add_cases, cases_from, said
+from adu_core.cli.cases import add_cases, cases_from, describe
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 from adu_core.rivals.methods import METHODS
@@ -88,7 +88,7 @@ def do(arguments: argparse.Namespace) -> None:
         if cases
         else [options.target_from(None, classes, known)]
     )
-    print(said(targets), flush=True)
+    print(describe(targets), flush=True)
     methods = [method(name, preset) for name in names]
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
@@ -108,7 +108,7 @@ def do(arguments: argparse.Namespace) -> None:
     write_json(folder / "bench.json", values)
     from adu_core.show import bench_figure, figures  # late: drawing takes seconds to import
 
-    title = f"{said(targets)} ({arguments.data}), {seeds_said}, test pictures"
+    title = f"{describe(targets)} ({arguments.data}), {seeds_said}, test pictures"
     figure = bench_figure.bench_figure(found.rows, found.trials, title)
     figures.save(figure, folder / "bench.png")
     if arguments.json:

@@ -36,7 +36,7 @@ def cases_from(arguments: argparse.Namespace) -> list[str]:
     return ["+".join(arguments.forget)] if arguments.forget else arguments.cases or []
 
 
-def said(targets: Sequence[Target]) -> str:
+def describe(targets: Sequence[Target]) -> str:
     """What is forgotten, as the first line of a command says it."""
     cases = [str(target).replace(", ", " + ") for target in targets]
     if len(cases) > 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.clips.grammar import clip_from
-from adu_core.rivals.methods import METHODS, Preset
+from adu_core.rivals.methods import METHODS, Preset, preset_for
 
 if TYPE_CHECKING:
     from adu_core.runs.spec import Spec
@@ -46,9 +46,14 @@ def assignment(text: str) -> tuple[str, str]:
 
 def add_data(command: argparse.ArgumentParser) -> None:
     """Which pictures and which CLIP."""
-    add = command.add_argument
     add_source(command)
-    add("--clip", default="mini", metavar="CLIP", help="mini, FILE.safetensors or NAME:WEIGHTS")
+    add_clip(command, "mini")
+
+
+def add_clip(command: argparse.ArgumentParser, default: str) -> None:
+    """Which CLIP, where it computes, and how many pictures it sees."""
+    add, known = command.add_argument, "mini, FILE.safetensors or NAME:WEIGHTS"
+    add("--clip", default=default, metavar="CLIP", help=f"{known} ({default})")
     add("--shots", type=count(1), default=8, help="pictures per class and domain (8)")
     add("--limit", type=count(1), help="measure on at most so many per class and domain")
     add_device(command)
@@ -92,7 +97,7 @@ def begin(arguments: argparse.Namespace, work: Sequence[Spec]) -> None:
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
-    """Which pictures; ``settle_source`` makes one text of it."""
+    """Which pictures; ``complete_data`` makes one text of it."""
     add = command.add_argument
     add(
         "--data",
@@ -119,14 +124,14 @@ def add_skips(command: argparse.ArgumentParser) -> None:
     )
 
 
-def settle_source(arguments: argparse.Namespace) -> None:
+def complete_data(arguments: argparse.Namespace) -> None:
     """Make ``--data`` the one text that records keep; fetch what ``--download`` is to fetch.
 
-    Left alone if nothing but ``--data`` is said, so that wrong words are answered at once.
+    Left alone if nothing but ``--data`` is given, so that wrong words are answered at once.
     """
-    said = ("root", "download", "skip_bad", "skip_small")
-    asked = any(getattr(arguments, name, None) not in (None, False) for name in said)
-    if not asked or not hasattr(arguments, "data"):
+    others = ("root", "download", "skip_bad", "skip_small")
+    given = any(getattr(arguments, name, None) not in (None, False) for name in others)
+    if not given or not hasattr(arguments, "data"):
         return
     from adu_core.data.grammar import joined, parse
 
@@ -196,8 +201,7 @@ def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None
 
 def preset_of(arguments: argparse.Namespace) -> Preset:
     """The preset that was asked for, or the one that suits the CLIP."""
-    _, pretrained = clip_from(arguments.clip)
-    preset: Preset = arguments.preset or ("mini" if pretrained is None else "paper")
+    preset: Preset = arguments.preset or preset_for(clip_from(arguments.clip))
     return preset
 
 

@@ -39,15 +39,8 @@ def add(command: argparse.ArgumentParser) -> None:
     count = options.count
     command.add_argument("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
     command.add_argument("--root", metavar="DIR", help="where the dataset lies")
-    command.add_argument(
-        "--clip",
-        default="ViT-B-16-quickgelu:openai",
-        metavar="CLIP",
-        help="the paper's by default (ViT-B-16-quickgelu:openai)",
-    )
-    options.add_device(command)
+    options.add_clip(command, "ViT-B-16-quickgelu:openai")
     command.add_argument("--save", metavar="DIR", help="where records and tables go")
-    command.add_argument("--shots", type=count(1), default=8, help="per class and domain (8)")
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
     command.add_argument(
         "--methods", type=options.words, metavar="A,B,…", help="in place of the paper's"
@@ -72,9 +65,6 @@ def add(command: argparse.ArgumentParser) -> None:
         default=0,
         metavar="TOKENS",
         help="learned tokens in the text, as in the released code, say 4 (0, as in the paper)",
-    )
-    command.add_argument(
-        "--limit", type=count(1), help="measure on so many pictures per class and domain"
     )
     options.add_skips(command)
     options.add_settings(command)

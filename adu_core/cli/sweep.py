@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
-from adu_core.cli.cases import add_cases, cases_from, said
+from adu_core.cli.cases import add_cases, cases_from, describe
 from adu_core.cli.machines import add_machines, refuse_failed, run_all
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from adu_core.runs.grid import Grid
     from adu_core.runs.spec import Spec
 
+#: The options whose place a grid file takes.
+IN_GRID = (
+    "data", "clip", "shots", "limit", "preset", "set", "on", "methods", "forget", "cases", "seeds",
+    "first_seed",
+)  # fmt: skip
 SUMMARY = "many runs, in parallel or on a cluster"
 EXAMPLES = """\
 examples:
@@ -60,6 +65,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
     command.add_argument("--dry-run", action="store_true", help="say what would be run, and go")
     add_machines(command)
+    command.set_defaults(usual={name: command.get_default(name) for name in IN_GRID})
 
 
 def do(arguments: argparse.Namespace) -> None:
@@ -77,7 +83,7 @@ def do(arguments: argparse.Namespace) -> None:
     work = [spec for grid in grids for spec in grid.specs()]
     work = list(dict.fromkeys(work))
     if arguments.forget or arguments.cases:
-        print(said(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
+        print(describe(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
     if arguments.dry_run:
         print(forecast(work, arguments.folder, arguments.processes))
         return
@@ -94,11 +100,13 @@ def _grids(arguments: argparse.Namespace) -> list[Grid]:
     from adu_core.runs.grid import GRID, Grid, read_grids
 
     beside = Path(arguments.folder) / GRID
-    said = [f"--{name.replace('_', '-')}" for name in _SAID if _differs(arguments, name)]
-    if arguments.grid or (beside.is_file() and not said):
+    usual = arguments.usual
+    given = [name for name, value in usual.items() if getattr(arguments, name) != value]
+    if arguments.grid or (beside.is_file() and not given):
         file = arguments.grid or beside
-        if said:
-            raise ValueError(f"{said[0]} is to be said in {file}, which holds the whole grid")
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise ValueError(f"{option} belongs in {file}, which holds the whole grid")
         return read_grids(file)
     clip = clip_from(arguments.clip)
     names = options.methods_from(arguments.methods)
@@ -117,27 +125,6 @@ def _grids(arguments: argparse.Namespace) -> list[Grid]:
             on=arguments.on,
         )
     ]
-
-
-#: The options that a grid file says in their place, with what they are if nothing is said.
-_SAID: dict[str, Any] = {
-    "data": "world",
-    "clip": "mini",
-    "shots": 8,
-    "limit": None,
-    "preset": None,
-    "set": [],
-    "on": "test",
-    "methods": ["baseline", "instapg", "ddl", "full"],
-    "forget": None,
-    "cases": None,
-    "seeds": 3,
-    "first_seed": 0,
-}
-
-
-def _differs(arguments: argparse.Namespace, name: str) -> bool:
-    return bool(getattr(arguments, name) != _SAID[name])
 
 
 def varied(work: list[Spec]) -> list[str]:

@@ -14,7 +14,7 @@ from adu_core.clips.load import load_clip
 from adu_core.data.grammar import KINDS, drawn
 from adu_core.data.sources import Splits, load_splits, source_names
 from adu_core.machine.device import resolved
-from adu_core.rivals.methods import Preset, method
+from adu_core.rivals.methods import Preset, method, preset_for
 from adu_core.task import Method, readable
 
 #: One CLIP is loaded once for a notebook, however often it asks.
@@ -51,7 +51,7 @@ class Profile:
     @property
     def preset(self) -> Preset:
         """``"mini"`` for small CLIPs, ``"paper"`` for open_clip's."""
-        return "mini" if self.clip[1] is None else "paper"
+        return preset_for(self.clip)
 
     @property
     def settings(self) -> ADU:

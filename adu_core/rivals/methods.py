@@ -60,6 +60,11 @@ def method(name: str, preset: Preset = "paper", **settings: Any) -> Method:
     return replace(made, **settings)
 
 
+def preset_for(clip: tuple[str, str | None]) -> Preset:
+    """The preset that suits a CLIP: "paper" for open_clip's, which are named with weights."""
+    return "mini" if clip[1] is None else "paper"
+
+
 def from_dict(values: Any, where: str | Path) -> Method:
     """A method as ``as_dict`` gave it; a ``ValueError`` naming ``where`` if it is another thing."""
     if (

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from adu_core.clip import FrozenCLIP
 from adu_core.loop import Steps
 from adu_core.runs.grid import Names
-from adu_core.runs.record import read_record
+from adu_core.runs.record import has_record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.task import Method, Task
 
@@ -40,7 +40,7 @@ def forecast(
     rest = []
     for spec in work:
         path = Path(folder or "") / f"{spec.name}.json"
-        if folder and path.exists():
+        if folder and has_record(path):
             spent = read_record(path)["provenance"]["seconds"]
             taken.setdefault(spec.method.name, []).append(spent)
         else:

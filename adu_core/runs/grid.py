@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, get_type_hints
 
 import yaml
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from adu_core.clips.grammar import clip_from
 from adu_core.data.sources import source_names
-from adu_core.rivals.methods import METHODS, Preset, method, parse
-from adu_core.runs.spec import Spec
+from adu_core.rivals.methods import METHODS, Preset, method, parse, preset_for
+from adu_core.runs.spec import Extra, Spec, Split
+from adu_core.settings import in_words
 from adu_core.task import Method, Target, readable
 
 #: A grid that lies beside its records, and is run if nothing else is said.
@@ -31,6 +34,52 @@ def domains_of(texts: Iterable[str], known: Sequence[str]) -> list[str]:
     return [name for part in parts for name in part]
 
 
+# How the fields of a grid are read: a single value is a list of one.
+
+
+def _many(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple | range) else (value,)
+
+
+def _seeds(value: Any) -> Any:
+    alone = isinstance(value, int) and not isinstance(value, bool)
+    count = value if alone else len(_many(value))
+    if not 0 < count <= MOST_SEEDS:
+        raise ValueError(f"{count} of them; say 1 to {MOST_SEEDS:,}")
+    return tuple(range(value)) if alone else _many(value)
+
+
+def _cases(value: Any) -> tuple[Any, ...]:
+    for each in (found := _many(value)):
+        if not isinstance(each, int | str) or isinstance(each, bool):
+            raise ValueError(f"a case is a domain, A+B or a number of domains, not {each!r}")
+    return found
+
+
+def _variants(value: Any) -> Any:
+    """Values of each setting; a list in a list is one value that is a tuple."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: tuple(tuple(one) if isinstance(one, list) else one for one in _many(values))
+        for key, values in value.items()
+    }
+
+
+def _clip(value: Any) -> Any:
+    return clip_from(value) if isinstance(value, str) else value
+
+
+def _known(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"no method {name!r}: choose from {', '.join(METHODS)}")
+    return name
+
+
+Many = BeforeValidator(_many)
+Texts = Annotated[Sequence[str], Many]
+
+
 @dataclass(frozen=True)
 class Grid:
     """What a sweep varies, as plain values; lists are varied, all combinations of them are run.
@@ -43,70 +92,84 @@ class Grid:
     classes:  classes to forget in those domains, or everywhere if ``forget`` is empty
     seeds:    a number n means 0 to n - 1
 
-    The others are the fields of ``Spec``; ``data``, ``shots`` and ``labels`` may be lists.
+    The others are the fields of ``Spec``; ``data``, ``shots`` and ``labels`` may be lists. Raises
+    ``ValueError`` naming the field for a value of another kind.
     """
 
-    methods: Sequence[str] = ("baseline", "instapg", "ddl", "full")
-    set: Mapping[str, Sequence[Any]] | None = None
+    methods: Annotated[Sequence[Annotated[str, AfterValidator(_known)]], Many] = (
+        "baseline", "instapg", "ddl", "full",
+    )  # fmt: skip
+    set: Annotated[Mapping[str, Sequence[Any]], BeforeValidator(_variants)] = field(
+        default_factory=dict
+    )
     preset: Preset | None = None
-    forget: Sequence[str | int] | int = ("each",)
-    classes: Sequence[str] = ()
-    seeds: Sequence[int] = (0, 1, 2)
-    data: Sequence[str] = ("world",)
-    clip: tuple[str, str | None] = ("mini", None)
-    shots: Sequence[int] = (8,)
-    labels: Sequence[str] = ("true",)
+    forget: Annotated[Sequence[str | int] | int, BeforeValidator(_cases)] = ("each",)
+    classes: Texts = ()
+    seeds: Annotated[Sequence[int], BeforeValidator(_seeds)] = (0, 1, 2)
+    data: Texts = ("world",)
+    clip: Annotated[tuple[str, str | None], BeforeValidator(_clip)] = ("mini", None)
+    shots: Annotated[Sequence[int], Many] = (8,)
+    labels: Texts = ("true",)
     limit: int | None = None
-    on: str = "test"
-    measure: Sequence[str] = ("entanglement",)
+    on: Split = "test"
+    measure: Annotated[Sequence[Extra], Many] = ("entanglement",)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.seeds) <= MOST_SEEDS:
-            raise ValueError(f"seeds: {len(self.seeds)} of them; say 1 to {MOST_SEEDS:,}")
+        for name, adapter in _adapters().items():
+            try:
+                value = adapter.validate_python(getattr(self, name))
+            except ValidationError as error:
+                raise ValueError(in_words(error, name)) from None
+            object.__setattr__(self, name, value)
 
     def specs(self, names: Callable[[str], Names] = source_names) -> list[Spec]:
         """Every combination as a spec; ``names`` finds the class names and domain names of data.
 
         Raises ``ValueError`` for what no spec can be, and for a setting that no method has.
         """
-        preset = self.preset or ("mini" if self.clip[1] is None else "paper")
-        made = [method(name, preset) for name in dict.fromkeys(self.methods)]
-        grid = {key: list(values) for key, values in (self.set or {}).items()}
-        known = {key for one in made for key in one.as_dict()["settings"]}
-        unknown = [key for key in grid if key not in known]
-        if unknown:
+        preset = self.preset or preset_for(self.clip)
+        bare = [method(name, preset) for name in dict.fromkeys(self.methods)]
+        known = {key for one in bare for key in one.as_dict()["settings"]}
+        if unknown := [key for key in self.set if key not in known]:
             raise ValueError(f"{unknown[0]}: none of {', '.join(self.methods)} has such a setting")
+        methods = [made for one in bare for made in self._varied(one)]
         found: list[Spec] = []
         for data, shots, labels in product(self.data, self.shots, self.labels):
-            goals = self.targets(names(data))
+            targets = self.targets(names(data))
             template = Spec(
-                made[0],
-                goals[0],
+                methods[0],
+                targets[0],
                 data=data,
                 clip=self.clip,
                 shots=shots,
                 labels=labels,
                 limit=self.limit,
-                on=cast(Any, self.on),
-                measure=cast(Any, tuple(self.measure)),
+                on=self.on,
+                measure=tuple(self.measure),
             )
-            found += [
-                spec
-                for one in made
-                for spec in specs(
-                    template, methods=[one], forget=goals, seeds=self.seeds, grid=_read(one, grid)
-                )
-            ]
+            found += specs(template, methods=methods, forget=targets, seeds=self.seeds)
         for spec in found:
             spec.method.check_kind(spec.forget.kind)
         return list(dict.fromkeys(found))
 
+    def _varied(self, made: Method) -> list[Method]:
+        """A method with every combination of what ``set`` varies in it."""
+        own = made.as_dict()["settings"]
+        varied = {
+            key: [parse(made, key, value) if isinstance(value, str) else value for value in values]
+            for key, values in self.set.items()
+            if key in own
+        }
+        return [
+            replace(made, **dict(zip(varied, values, strict=True)))
+            for values in product(*varied.values())
+        ]
+
     def targets(self, names: Names) -> list[Target]:
         """What is forgotten by turns."""
         class_names, domain_names = names
-        several = [self.forget] if isinstance(self.forget, int) else self.forget
         cases: list[tuple[str, ...]] = []
-        for each in several if self.forget else ():
+        for each in self.forget if isinstance(self.forget, Sequence) else [self.forget]:
             count = 1 if each == "each" else each
             if isinstance(count, str):
                 cases.append(tuple(domains_of([count], domain_names)))
@@ -123,36 +186,23 @@ class Grid:
         return found
 
 
+@cache
+def _adapters() -> dict[str, TypeAdapter[Any]]:
+    """What checks each field, by name."""
+    strict = ConfigDict(strict=True)
+    hints = get_type_hints(Grid, include_extras=True)
+    return {each.name: TypeAdapter(hints[each.name], config=strict) for each in fields(Grid)}
+
+
 def specs(
-    template: Spec,
-    *,
-    methods: Sequence[Method],
-    forget: Sequence[Target],
-    seeds: Iterable[int],
-    grid: Mapping[str, Sequence[Any]] | None = None,
+    template: Spec, *, methods: Sequence[Method], forget: Sequence[Target], seeds: Iterable[int]
 ) -> list[Spec]:
-    """Every combination as a spec; ``grid`` varies settings of every method that has them.
-
-    A method that lacks a setting of the grid is not varied in it: it runs once.
-    """
-    grid = grid or {}
-    found = []
-    for made, goal, seed, *values in product(methods, forget, seeds, *grid.values()):
-        known = made.as_dict()["settings"]
-        varied = {k: v for k, v in zip(grid, values, strict=True) if k in known}
-        spec = replace(template, method=replace(made, **varied), forget=goal, seed=seed)
-        found.append(spec)
+    """Every combination as a spec; all else is the template's."""
+    found = [
+        replace(template, method=made, forget=goal, seed=seed)
+        for made, goal, seed in product(methods, forget, seeds)
+    ]
     return list(dict.fromkeys(found))
-
-
-def _read(made: Method, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """The values of a grid as this method reads them: words as on the command line."""
-    own = made.as_dict()["settings"]
-    return {
-        key: [parse(made, key, value) if isinstance(value, str) else value for value in values]
-        for key, values in grid.items()
-        if key in own
-    }
 
 
 def read_grids(path: str | Path) -> list[Grid]:
@@ -164,77 +214,18 @@ def read_grids(path: str | Path) -> list[Grid]:
     try:
         held = yaml.safe_load(Path(path).read_bytes())  # any Unicode
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     parts = held if isinstance(held, list) else [held]
     if not parts:
         raise ValueError(f"{path} holds no grid")
-    return [_grid(part, path) for part in parts]
-
-
-def _grid(values: Any, path: str | Path) -> Grid:
     known = [each.name for each in fields(Grid)]
-    if not isinstance(values, dict) or not values.keys() <= set(known):
-        unknown = sorted(values.keys() - set(known)) if isinstance(values, dict) else values
-        raise ValueError(f"{path}: a grid has {', '.join(known)}, not {unknown!r}")
-    read: dict[str, Any] = dict(values)
-    for name, kind in _LISTS.items():
-        if name in read:
-            read[name] = _list(read[name], kind, f"{path}: {name}")
-    if _whole(values.get("seeds")):
-        read["seeds"] = range(values["seeds"])
-    if "set" in read:
-        if not isinstance(read["set"], dict) or not all(isinstance(k, str) for k in read["set"]):
-            raise ValueError(f"{path}: set must hold settings and their values")
-        read["set"] = {key: _values(value) for key, value in read["set"].items()}
-    if "clip" in read:
-        read["clip"] = _clip(read["clip"], path)
-    if not isinstance(read.get("on", ""), str):
-        raise ValueError(f"{path}: on must be a word, not {read['on']!r}")
-    missing = [name for name in read.get("methods", ()) if name not in METHODS]
-    if missing:
-        raise ValueError(f"{path}: no method {missing[0]!r}: choose from {', '.join(METHODS)}")
-    try:
-        return Grid(**read)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-#: The fields that are lists, and of what.
-_LISTS: dict[str, type | tuple[type, ...]] = {
-    "methods": str,
-    "data": str,
-    "forget": (str, int),
-    "classes": str,
-    "seeds": int,
-    "shots": int,
-    "labels": str,
-    "measure": str,
-}
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _list(value: Any, kind: type | tuple[type, ...], where: str) -> list[Any]:
-    """A list, or one value as a list of it; every part of the right kind."""
-    parts = value if isinstance(value, list) else [value]
+    found = []
     for part in parts:
-        if not isinstance(part, kind) or isinstance(part, bool):
-            raise ValueError(f"{where} cannot hold {part!r}")
-    return parts
-
-
-def _values(value: Any) -> list[Any]:
-    """The values of a setting; a list in a list is one value that is a tuple."""
-    parts = value if isinstance(value, list) else [value]
-    return [tuple(part) if isinstance(part, list) else part for part in parts]
-
-
-def _clip(value: Any, path: str | Path) -> tuple[str, str | None]:
-    if not isinstance(value, str):
-        raise ValueError(f"{path}: clip must be said as for --clip, not {value!r}")
-    try:
-        return clip_from(value)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        if not isinstance(part, dict) or not part.keys() <= set(known):
+            unknown = [key for key in part if key not in known] if isinstance(part, dict) else part
+            raise ValueError(f"{path}: a grid has {', '.join(known)}, not {unknown!r}")
+        try:
+            found.append(Grid(**part))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    return found

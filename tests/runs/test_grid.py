@@ -61,7 +61,7 @@ def test_all_combinations_of_so_many_domains(tmp_path: Path, count: Any, cases: 
 def test_several_grids_in_a_file_and_a_real_clip(tmp_path: Path) -> None:
     path = written(tmp_path, [{"methods": "gate"}, {"clip": "ViT-B-16-quickgelu:openai"}])
     first, second = read_grids(path)
-    assert first.methods == ["gate"]
+    assert first.methods == ("gate",)
     assert second.clip == ("ViT-B-16-quickgelu", "openai")
     assert second.specs(names)[0].method.as_dict()["settings"]["gamma"] == 30  # the paper's
 
@@ -69,18 +69,21 @@ def test_several_grids_in_a_file_and_a_real_clip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("methods: [", "is no YAML"),
+        ("methods: [", "is not YAML"),
         ([], "holds no grid"),
         ("just a word", "a grid has methods"),
         ({"magic": 1}, r"not \['magic'\]"),
         ({"methods": ["magic"]}, "no method 'magic'"),
-        ({"methods": [3]}, "methods cannot hold 3"),
-        ({"seeds": [True]}, "seeds cannot hold True"),
-        ({"shots": "many"}, "shots cannot hold 'many'"),
-        ({"set": [1]}, "set must hold settings"),
+        ({"methods": [3]}, "methods must be a text, not 3"),
+        ({"seeds": [True]}, "seeds must be a whole number, not True"),
+        ({"shots": "many"}, "shots must be a whole number, not 'many'"),
+        ({"set": [1]}, "set must be "),
         ({"clip": "ViT-B-16"}, "names no weights"),
-        ({"clip": 3}, "must be said as for --clip"),
-        ({"data": 3}, "data cannot hold 3"),
+        ({"clip": 3}, "clip must be "),
+        ({"data": 3}, "data must be a text, not 3"),
+        ({"seeds": 10**30}, "say 1 to 10,000"),
+        ({"forget": [[1]]}, "forget: a case is a domain"),
+        ({"on": "train"}, "on must be "),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, values: Any, said: str) -> None:
@@ -158,7 +161,7 @@ def test_what_the_file_says_cannot_be_said_beside_it(
 ) -> None:
     path = written(tmp_path, {"methods": "gate"}, "other.yml")
     assert main(["sweep", str(tmp_path / "out"), "--grid", str(path), "--shots", "4"]) == 2
-    assert "--shots is to be said in" in capsys.readouterr().err
+    assert "--shots belongs in" in capsys.readouterr().err
 
 
 def test_runs_that_fail_are_named_at_the_end(

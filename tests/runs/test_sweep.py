@@ -65,11 +65,8 @@ def test_every_combination_once(spec: Spec) -> None:
         methods=[QUICK, ZeroShot()],
         forget=[Target(("real",)), Target(("sketch",))],
         seeds=range(2),
-        grid={"forget_weight": [1.0, 3.0], "epochs": [1, 2]},
     )
-    assert len(set(work)) == len(work) == 2 * 2 * 4 + 2 * 2
-    # A method that lacks the grid's settings runs once for each target and seed.
-    assert sum(one.method.name == "zero-shot" for one in work) == 4
+    assert len(set(work)) == len(work) == 2 * 2 * 2
     assert len({one.name for one in work}) == len(work)
 
 
