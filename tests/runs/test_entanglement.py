@@ -58,14 +58,16 @@ def silhouette(apart: Tensor, groups: Tensor) -> float:
     return float(torch.stack(found).mean())
 
 
-@pytest.mark.parametrize("bandwidth", [None, 3.0])
-def test_of_a_few_pictures_every_number_is_its_definitions(bandwidth: float | None) -> None:
+@pytest.mark.parametrize("bandwidth", [None, 3.0, torch.tensor(3.0)], ids=str)
+def test_of_a_few_pictures_every_number_is_its_definitions(
+    bandwidth: Tensor | float | None,
+) -> None:
     features, labels, domains = clouds(240)
     found = entanglement(features, labels, domains, ("a", "b", "c"), bandwidth=bandwidth)
     x = features.double()
     apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
     median = apart[~torch.eye(240, dtype=torch.bool)].square().median().item()
-    sigma2 = bandwidth or median
+    sigma2 = median if bandwidth is None else float(bandwidth)
     kernel = sum((-apart.square() / (2 * s * sigma2)).exp() for s in (0.25, 0.5, 1, 2, 4)) / 5
     mean = [[kernel[domains == a][:, domains == b].mean() for b in range(3)] for a in range(3)]
     knn, probe = [], []
@@ -127,6 +129,8 @@ def test_every_class_and_domain_keeps_its_share(
     assert (part.diff() > 0).all()
     if len(cells) <= most:
         return
+    if 20 <= most < len(cells) // 4:
+        assert not torch.equal(part, stratified(labels, domains, most, seed=1))
     share = most / len(cells)
     for domain, row in enumerate(counts):
         drawn = domains[part] == domain
@@ -134,13 +138,6 @@ def test_every_class_and_domain_keeps_its_share(
         for label, count in enumerate(row):
             of_cell = int((drawn & (labels[part] == label)).sum())
             assert abs(of_cell - count * share) < 1
-
-
-def test_another_seed_draws_others_of_each() -> None:
-    _, labels, domains = clouds(900)
-    one, other = (stratified(labels, domains, 90, seed) for seed in (0, 1))
-    assert not torch.equal(one, other)
-    assert torch.equal(stratified(labels, domains, 90), one)
 
 
 def test_of_thousands_a_fixed_part_is_measured_and_the_rest_not_looked_at() -> None:
@@ -159,15 +156,6 @@ def test_of_thousands_a_fixed_part_is_measured_and_the_rest_not_looked_at() -> N
 
 
 # Before and after unlearning.
-
-
-def test_the_bandwidth_may_be_a_tensor() -> None:
-    given_ = clouds(90)
-    one, other = (
-        entanglement(*given_, ("a", "b", "c"), bandwidth=bandwidth)
-        for bandwidth in (2.0, torch.tensor(2.0))
-    )
-    assert one == other
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
