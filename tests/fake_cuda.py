@@ -218,7 +218,7 @@ class FromNothing(TorchDispatchMode):
         return found
 
 
-class Asked(TorchFunctionMode):
+class Requested(TorchFunctionMode):
     """Heeds what devices are asked for, before torch itself would look for them."""
 
     def __init__(self, within: Within) -> None:
@@ -302,5 +302,5 @@ def fake_cuda(doubles: bool = True) -> Iterator[None]:
         stack.enter_context(mock.patch.object(torch, "autocast", Autocast))
         stack.enter_context(mock.patch.object(Within, "doubles", doubles))
         stack.enter_context(FromNothing(within))
-        stack.enter_context(Asked(within))
+        stack.enter_context(Requested(within))
         yield
