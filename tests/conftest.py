@@ -65,6 +65,12 @@ def tiny_clip(tiny_path: str) -> FrozenCLIP:
 
 
 @pytest.fixture(scope="session")
+def mini() -> FrozenCLIP:
+    """The shipped CLIP."""
+    return load_clip("mini")
+
+
+@pytest.fixture(scope="session")
 def few() -> Splits:
     """Four classes of the world, two pictures of each in each domain."""
     classes = ("car", "house", "tree", "fish")

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from quick import quick
 from torch import Tensor
 
-from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, load_clip, save_model, world
+from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, save_model, world
 from adu_core.audit.audit import (
     PARTS,
     SCORES,
@@ -45,11 +45,6 @@ from adu_core.machine.files import read_json, write_json
 from adu_core.show.audit_figure import audit_figure
 
 GOAL = Target(("sketch",))
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip()
 
 
 @cache

@@ -5,16 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core import FrozenCLIP, Splits, world
 from adu_core.rivals.door import Door, GatedTokens
 from adu_core.task import Target, Task
 
 FORGET = Target(("sketch",))
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
 
 
 @pytest.fixture(scope="module")

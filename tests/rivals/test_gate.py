@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, load_clip
+from adu_core import FrozenCLIP, Splits
 from adu_core.rivals.gate import Gate, GatedAnswer, blank
 from adu_core.task import Target, Task
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
 
 
 @pytest.fixture(scope="module")

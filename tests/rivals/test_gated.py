@@ -14,7 +14,6 @@ from adu_core import (
     Target,
     Task,
     Trace,
-    load_clip,
     method,
     world,
 )
@@ -23,12 +22,6 @@ from adu_core.measure import accuracies, mem_for_h
 from adu_core.rivals.domain_classifier import Linear, choose_threshold, fit_linear
 from adu_core.rivals.evidence import of_copies, reachable, shift_flip, statistics, walk
 from adu_core.rivals.gate import Gate
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
-
 
 # The evidence.
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adu_core import FrozenCLIP, Splits, Target, load_clip, load_model, save_model, world
+from adu_core import FrozenCLIP, Splits, Target, load_model, save_model, world
 from adu_core.rivals.inversion import invert
 from adu_core.rivals.nullspace import MARGIN, Nullspace, Projected, share
 from adu_core.rivals.projection import class_basis, project, unproject
@@ -16,11 +16,6 @@ from adu_core.task import Task
 
 CLASSES, DOMAINS = ("car", "house"), ("sketch",)
 THREE = [Target(DOMAINS), Target((), CLASSES), Target(DOMAINS, CLASSES)]
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
 
 
 def unit(*rows: tuple[float, ...]) -> Tensor:

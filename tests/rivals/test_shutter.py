@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adu_core import FrozenCLIP, Splits, load_clip, world
+from adu_core import FrozenCLIP, Splits, world
 from adu_core.audit.disguises import recoloured
 from adu_core.audit.recovery import places
 from adu_core.rivals.pixels import (
@@ -24,11 +24,6 @@ from adu_core.task import Target, Task
 
 FORGET = Target(("sketch",))
 CLASSES = ("car", "house", "tree", "fish")
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
 
 
 @pytest.fixture(scope="module")

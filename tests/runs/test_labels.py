@@ -5,17 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from adu_core import FrozenCLIP, Splits, Target, Task, load_clip, unlearn, world
+from adu_core import FrozenCLIP, Splits, Target, Task, unlearn, world
 from adu_core.rivals.methods import method
 from adu_core.runs import labels
 from adu_core.runs.spec import Spec
 
 SKETCH = Target(("sketch",))
-
-
-@pytest.fixture(scope="module")
-def mini() -> FrozenCLIP:
-    return load_clip("mini")
 
 
 @pytest.fixture(scope="module")
