@@ -103,7 +103,7 @@ def _files(place: str) -> list[str]:
         if not Path(place).exists():
             raise FileNotFoundError(f"cannot read the picture {place}: there is no such file")
         return [place]
-    found = list(Folder(place).below())
+    found = [str(Path(path)) for path in Folder(place).below()]  # "a", not "./a"
     if not found:
         raise FileNotFoundError(f"there is no picture in {place} or below it")
     return found
