@@ -66,14 +66,7 @@ def pretrain(
     model.token_embedding = torch.nn.Embedding.from_pretrained(
         model.token_embedding.weight[rows.to(device)].clone()
     )
-    model.requires_grad_(True)
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0}],
-        lr=PEAK_RATE,
-        fused=True,
-    )
+    optimizer = _optimizer(model.requires_grad_(True))
     steps_per_epoch = math.ceil(len(pictures) / BATCH_SIZE)
     run = {"pictures": pictures.fingerprint(), "epochs": epochs, "seed": seed, "model": config}
     history = checkpoint.resume(model, optimizer, run)
@@ -89,15 +82,8 @@ def pretrain(
                 batch = random_crop_and_flip(
                     clip.normalise(pictures.pictures[index]), generator, crop=CROP, flip=True
                 )
-                words = model.encode_text(token_ids[caption[index]], normalize=True)
-                loss = contrastive(clip.encode_image(batch), words, clip.logit_scale)
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                with torch.no_grad():
-                    model.logit_scale.clamp_(0, math.log(100))
-                total += loss.item() * len(index)
+                loss = _step(clip, optimizer, batch, token_ids[caption[index]])
+                total += loss * len(index)
                 step += 1
                 bar.update()
             history.append(total / len(pictures))
@@ -119,17 +105,49 @@ def pretrain(
     }
     save_clip(path, model.state_dict(), rows, record)
     trained = load_clip(str(path), device=device)
-    zero_shot = accuracies(trained, validation)
-    record |= {
-        "zero_shot": {"split": "validation", "pictures": len(validation), "accuracy": zero_shot},
-        "fingerprint": trained.fingerprint,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "logit_scale": trained.logit_scale.item(),
-        "provenance": provenance(trained.device, started),
-    }
+    record |= _measured(trained, validation)
+    record["provenance"] = provenance(trained.device, started)
     write_json(path.with_suffix(".json"), record)
     checkpoint.path.unlink(missing_ok=True)
     return trained
+
+
+def _optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0}],
+        lr=PEAK_RATE,
+        fused=True,
+    )
+
+
+def _step(
+    clip: FrozenCLIP, optimizer: torch.optim.Optimizer, batch: Tensor, tokens: Tensor
+) -> float:
+    """One step on pictures (B, 3, S, S) and their captions' tokens (B, T): its loss, in nats."""
+    model: Any = clip.model
+    words = model.encode_text(tokens, normalize=True)
+    loss = contrastive(clip.encode_image(batch), words, clip.logit_scale)
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    with torch.no_grad():
+        model.logit_scale.clamp_(0, math.log(100))
+    return loss.item()
+
+
+def _measured(clip: FrozenCLIP, validation: DomainDataset) -> dict[str, Any]:
+    """What a record says of a CLIP that was trained."""
+    accuracy = accuracies(clip, validation)
+    return {
+        "zero_shot": {"split": "validation", "pictures": len(validation), "accuracy": accuracy},
+        "fingerprint": clip.fingerprint,
+        "sha256": hashlib.sha256(Path(clip.name).read_bytes()).hexdigest(),
+        "logit_scale": clip.logit_scale.item(),
+    }
 
 
 def contrastive(pictures: Tensor, words: Tensor, scale: Tensor) -> Tensor:
