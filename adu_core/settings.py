@@ -77,9 +77,11 @@ def in_words(error: ValidationError, name: str = "") -> str:
     kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
     if kind == "value_error":
         return f"{where}: {context['error']}" if where else str(context["error"])
+    if kind.startswith("extra"):
+        return f"{where} has no place here"
     if kind.startswith("missing"):
         return f"{where} is missing"
     limits = {"ge": "at least", "gt": "above", "le": "at most"}
     told = [f"{word} {context[key]:g}" for key, word in limits.items() if key in context]
     known = context.get("expected") or _WANTED.get(kind.partition("_")[0], kind)
-    return f"{where} must be {' and '.join(told) or known}, not {value!r}"
+    return f"{where} must be {' and '.join(told) or known}, not {value!r}".lstrip()

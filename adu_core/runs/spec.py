@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NotRequired, get_args
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from adu_core.data.grammar import drawn, parse
-from adu_core.machine.files import plain
+from adu_core.machine.files import checked, plain
 from adu_core.rivals.methods import from_dict
 from adu_core.task import Method, Target
 
@@ -18,6 +21,29 @@ Split = Literal["validation", "test"]
 #: What is measured beside accuracy: how entangled the domains are; classes that unlearning never
 #: met, where the data has some; and Mem, For and H on the validation pictures as well.
 Extra = Literal["entanglement", "held-out", "validation"]
+
+
+class _Clip(TypedDict):
+    name: str
+    pretrained: str | None
+
+
+class _Config(TypedDict):
+    """A spec as a record keeps it."""
+
+    method: Any
+    forget: Any
+    data: str
+    clip: _Clip
+    shots: int
+    limit: int | None
+    seed: int
+    on: Split
+    measure: list[Extra]
+    labels: NotRequired[str]
+
+
+_CONFIG = TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(_Config))
 
 
 @dataclass(frozen=True)
@@ -83,31 +109,16 @@ class Spec:
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> Spec:
         """What ``as_dict`` gave; a ``ValueError`` naming ``where`` if it is another thing."""
-        wanted = {each.name for each in fields(cls)}
-        if not isinstance(values, dict) or values.keys() | {"labels"} != wanted:
-            held = ", ".join(sorted(map(str, values))) if isinstance(values, dict) else values
-            raise ValueError(f"{where}: a config holds {', '.join(sorted(wanted))}, not {held}")
-        clip, measure = values["clip"], values["measure"]
-        if (
-            not isinstance(clip, dict)
-            or clip.keys() != {"name", "pretrained"}
-            or not isinstance(clip["name"], str)
-            or not isinstance(clip["pretrained"], str | None)
-        ):
-            raise ValueError(f"{where}: clip must be {{'name': …, 'pretrained': …}}, not {clip!r}")
-        labels = values.get("labels", "true")
-        texts = isinstance(values["data"], str) and isinstance(labels, str)
-        if not texts or not isinstance(measure, list):
-            raise ValueError(f"{where}: data and labels must be texts and measure a list")
+        found = checked(_CONFIG, values, where)
+        measured: Any = {key: found[key] for key in ("data", "shots", "limit", "seed", "on")}
         try:
             return cls(
-                method=from_dict(values["method"], where),
-                forget=Target.from_dict(values["forget"], where),
-                data=values["data"],
-                clip=(clip["name"], clip["pretrained"]),
-                measure=tuple(measure),
-                labels=labels,
-                **{key: values[key] for key in ("shots", "limit", "seed", "on")},
+                method=from_dict(found["method"], where),
+                forget=Target.from_dict(found["forget"], where),
+                clip=(found["clip"]["name"], found["clip"]["pretrained"]),
+                measure=tuple(found["measure"]),
+                labels=found.get("labels", "true"),
+                **measured,
             )
         except ValueError as error:
             raise ValueError(f"{where}: {str(error).removeprefix(f'{where}: ')}") from None

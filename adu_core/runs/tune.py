@@ -58,16 +58,16 @@ def candidates(method: Method, trials: int) -> list[Method]:
 
 def trial_specs(spec: Spec, trials: int, targets: Sequence[Target] = ()) -> list[Spec]:
     """What a search runs: every candidate on validation pictures, for some of the targets."""
-    some = spread(targets or [spec.forget])
+    several = tuning_targets(targets or [spec.forget])
     base = replace(spec, seed=TUNING_SEED, on="validation", measure=())
     return [
         replace(base, method=made, forget=target)
         for made in candidates(spec.method, trials)
-        for target in some
+        for target in several
     ]
 
 
-def spread(targets: Sequence[Target]) -> list[Target]:
+def tuning_targets(targets: Sequence[Target]) -> list[Target]:
     """The targets that a search goes by: the first and the last, or all if there are few."""
     return list(dict.fromkeys([targets[0], targets[-1]]))[:TUNED_TARGETS]
 

@@ -19,7 +19,7 @@ from adu_core.runs.choice import choose
 from adu_core.runs.fronts import pareto
 from adu_core.runs.records import NAN, read_table, summary
 from adu_core.runs.spec import Spec
-from adu_core.runs.tune import Trial, best, best_at, candidates, spread, trial_specs
+from adu_core.runs.tune import Trial, best, best_at, candidates, trial_specs, tuning_targets
 from adu_core.show.bench_figure import bench_figure
 from adu_core.task import Method, Target
 
@@ -83,7 +83,7 @@ def test_trials_never_see_test_pictures_nor_the_shots_of_a_result() -> None:
         assert each.on == "validation"
         assert each.seed == 50
         assert each.forget in (targets[0], targets[2])
-    assert spread(targets[:1]) == targets[:1]
+    assert tuning_targets(targets[:1]) == targets[:1]
 
 
 def test_the_best_trial_and_the_best_that_keeps_enough() -> None:
