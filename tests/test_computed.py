@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from jinja2 import Environment, StrictUndefined
 
 from adu_core.machine.files import read_json, write_json
-from adu_core.runs.records import read_table
+from adu_core.runs.records import read_table, summary
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "book/results"
@@ -137,3 +138,68 @@ def test_how_far_accuracies_move_between_machines(tmp_path: Path) -> None:
     assert "| `full` | 4.00 | 6.00 |" in found
     assert "on 3 of these" in found
     assert "Not by one picture: `gate`" in found
+
+
+def means(folder: str, *by: str) -> Any:
+    return summary(read_table(RESULTS / folder), list(by)).set_index(list(by)).sort_index()
+
+
+GATES = ["shutter", "door", "gate", "nullspace"]
+#: By folder of records, the numbers that its line in the README gives, in their order.
+LINES: dict[str, Callable[[], list[Any]]] = {
+    "ablation": lambda: [
+        means("ablation", "method").loc[name, column]
+        for column in ("h", "selectivity")
+        for name in ("baseline", "instapg", "ddl", "full")
+    ],
+    "baseline_50_epochs": lambda: [
+        *means("baseline_50_epochs", "method")[["h", "selectivity"]].iloc[0]
+    ],
+    "bench/world": lambda: [
+        means("bench/world", "method").loc[GATES, "h"].min(),
+        means("bench/world", "method").loc[GATES, "h"].max(),
+        *means("bench/world", "method").loc[["full", "baseline"], "h"],
+    ],
+    "bench/pacs": lambda: [
+        means("bench/pacs", "method").loc[GATES, "h"].max(),
+        means("bench/pacs", "method").drop(GATES)["h"].min(),
+        means("bench/pacs", "method").drop(GATES)["h"].max(),
+        means("bench/pacs", "method").loc["zero-shot", "h"],
+    ],
+    "prompts": lambda: [
+        means("prompts", "prompt_tokens", "text_tokens", "prompt_depth", "prompt_std").loc[
+            row, column
+        ]
+        for row in ((32, 0, 9, 0.02), (8, 0, 9, 0.02))
+        for column in ("h", "selectivity")
+    ],
+    "batches": lambda: [*means("batches", "batch_size").loc[[16, 128], "selectivity"]],
+    "forgotten_domains": lambda: [
+        means("forgotten_domains", "forgotten", "method").loc[(count, "gate"), "mem"]
+        for count in (1, 3)
+    ],
+    "shots": lambda: [
+        means("shots", "method", "shots").loc[(name, count), "h"]
+        for name in ("gate", "full")
+        for count in (1, 16)
+    ],
+    "mix_dose": lambda: [
+        means("mix_dose", "method", "mix").loc[(name, mix), "h"]
+        for name in ("gate", "full", "baseline")
+        for mix in (0.0, 0.5)
+    ],
+    "defaults": lambda: [means("defaults", "data", "method").loc["world", "h"].diff().iloc[-1]],
+    "capacity": lambda: [*means("capacity", "method").loc[["full", "gate"], "h"]],
+    "shutter": lambda: [
+        *means("shutter", "data", "mix", "method").loc["world", 0.5].loc[GATES[:3], "h"]
+    ],
+}
+
+
+@pytest.mark.parametrize("folder", LINES)
+def test_a_folders_line_in_the_readme_gives_the_numbers_of_its_records(folder: str) -> None:
+    results = (RESULTS / "README.md").read_text(encoding="utf-8").partition("## What came out")[2]
+    line = next(x for x in results.splitlines() if x.startswith(f"| `{folder}` |"))
+    given = iter(map(int, re.findall(r"\d+", line.partition("|")[2].partition("|")[2])))
+    for number in LINES[folder]():
+        assert round(number) in given, (line, number)  # further on in the line
