@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from adu_core import METHODS, Target, Task, evaluate, load_clip, load_splits, method
+from adu_core import METHODS, Target, Task, evaluate, load_clip, method
+from adu_core.data.sources import load_pictures, load_shots
 from adu_core.rivals.methods import parse
 
 PAGE = Path(__file__).parents[1] / "book/howto/add-a-method.md"
@@ -57,11 +58,12 @@ def test_before_it_learns_it_is_the_zero_shot_model(tiny_clip, few):
 def test_it_does_what_the_page_says():
     said = re.search(r"it comes to Mem ([\d.]+), For ([\d.]+) and H ([\d.]+)", SECTION)
     clip = load_clip("mini")
-    splits = load_splits("world", size=clip.picture_size)
+    shots = load_shots("world", size=clip.picture_size)
+    pictures = load_pictures("world", "test", size=clip.picture_size)
     found = []
-    for name in splits.test.domain_names:
+    for name in pictures.domain_names:
         target = Target((name,))
-        model = method("ncm").fit(Task(clip, splits.shots, target))
-        found.append(evaluate(model, splits.test, target, entangled=False)[0]["metrics"])
+        model = method("ncm").fit(Task(clip, shots, target))
+        found.append(evaluate(model, pictures, target, entangled=False)[0]["metrics"])
     for key, value in zip(("mem", "for", "h"), said.groups(), strict=True):
         assert abs(mean(result[key] for result in found) - float(value)) < 1  # of five seeds, one

@@ -47,6 +47,7 @@ def entanglement(
     neighbours: int = 10,
     folds: int = 5,
     seed: int = 0,
+    most: int = MOST_PICTURES,
 ) -> dict[str, float | dict[str, float]]:
     """How far the domains are apart, and the classes, in feature space.
 
@@ -59,13 +60,13 @@ def entanglement(
     - ``mmd2``: {"a|b": MMD²} for each pair of domains, 0 to 2. To compare two feature spaces,
       give both the same ``bandwidth`` (σ², a squared distance);
     - ``bandwidth``: the σ² that was used, by default the median squared distance;
-    - ``pictures``: how many were measured. Of more than ``MOST_PICTURES``, a fixed part is, drawn
+    - ``pictures``: how many were measured. Of more than ``most``, a fixed part is, drawn
       by ``stratified`` from the labels and domains alone: the same in every feature space.
 
     Needs at least two classes and two domains. Raises ``ValueError`` if a domain has fewer than
     ``folds`` pictures.
     """
-    part = stratified(labels, domains, seed=seed)
+    part = stratified(labels, domains, most, seed)
     features, labels, domains = (x.cpu()[part] for x in (features, labels, domains))
     counts = torch.bincount(domains, minlength=len(domain_names))
     if int(counts.min()) < folds:

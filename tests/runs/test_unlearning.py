@@ -17,7 +17,6 @@ def eight() -> Splits:
 @pytest.mark.parametrize(
     ("name", "goal"),
     [
-        ("instapg", Target(("sketch",))),
         ("full", Target(("sketch",))),
         ("instapg", Target((), ("car", "fish"))),
         ("instapg", Target(("sketch",), ("car", "fish", "cup"))),
