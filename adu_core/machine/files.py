@@ -91,11 +91,6 @@ def parse_json(text: bytes, where: object) -> Any:
         raise ValueError(f"{where} is not readable as JSON ({error})") from None
 
 
-def read_as(kind: TypeAdapter[T], path: str | Path) -> T:
-    """What a JSON file holds, if it is of this kind; else a ``ValueError`` says where it is not."""
-    return checked(kind, read_json(path), path)
-
-
 def checked(kind: TypeAdapter[T], value: Any, where: object) -> T:
     """The value, if it is of this kind; else a ``ValueError`` that names the place."""
     try:
