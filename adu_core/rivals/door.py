@@ -10,7 +10,7 @@ from torch import Tensor
 from adu_core.clip import Trace
 from adu_core.loop import Loop
 from adu_core.rivals.domain_classifier import ClassifierSettings
-from adu_core.rivals.evidence import Watch, mean_tokens, walk
+from adu_core.rivals.evidence import Watch, feature_of, mean_tokens, walk
 from adu_core.rivals.gated import BlockGated
 from adu_core.settings import setting
 from adu_core.task import Method, Task
@@ -67,13 +67,16 @@ class GatedTokens(BlockGated):
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        watch = Watch(self.blocks, self.clip.prefix)
+        watch, stopped = Watch(self.blocks, self.clip.prefix), pictures.new_zeros(0)
 
         def between(number: int, tokens: Tensor) -> Tensor:
+            nonlocal stopped
             tokens = watch(number, tokens)
             if number != self.blocks:
                 return tokens
-            stopped = self.stops(watch.evidence())[:, None, None]
-            return torch.where(stopped, self.mean_tokens.to(tokens.dtype), tokens)
+            stopped = self.stops(watch.evidence())
+            return torch.where(stopped[:, None, None], self.mean_tokens.to(tokens.dtype), tokens)
 
-        return self.clip.encode_image(pictures, between=between, trace=trace)
+        features = self.clip.encode_image(pictures, between=between, trace=trace)
+        blank = feature_of(self.clip, self.mean_tokens, self.blocks)
+        return torch.where(stopped[:, None], blank, features)

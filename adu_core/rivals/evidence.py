@@ -119,3 +119,16 @@ def mean_tokens(pictures: Tensor, tokens_of: Callable[[Tensor], Tensor]) -> Tens
     """The mean (tokens, width) over pictures of what ``tokens_of`` gives, (B, tokens, width)."""
     total = sum(tokens_of(batch).sum(dim=0) for batch in pictures.split(BATCH))
     return torch.as_tensor(total) / len(pictures)
+
+
+def feature_of(clip: FrozenCLIP, tokens: Tensor, block: int) -> Tensor:
+    """The feature of a picture whose tokens (tokens, width) stand before ``block``: (1, E).
+
+    It passes by itself. In a batch the last bits depend on the place in it, and a probe that
+    standardises its features reads them.
+    """
+    picture = torch.zeros(1, 3, clip.picture_size, clip.picture_size, device=clip.device)
+    return clip.encode_image(
+        picture,
+        between=lambda number, own: tokens.to(own.dtype)[None] if number == block else own,
+    )

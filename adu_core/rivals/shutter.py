@@ -10,7 +10,7 @@ from torch import Tensor
 from adu_core.clip import Trace
 from adu_core.loop import Loop
 from adu_core.rivals.domain_classifier import ClassifierSettings
-from adu_core.rivals.evidence import BATCH, mean_tokens, shift_flip
+from adu_core.rivals.evidence import BATCH, feature_of, mean_tokens, shift_flip
 from adu_core.rivals.gated import Gated
 from adu_core.rivals.pixels import changed_colours, pixel_statistics
 from adu_core.settings import setting
@@ -83,14 +83,15 @@ class ShutPictures(Gated):
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        stopped = self.stops(self.evidence(pictures))[:, None, None]
+        stopped = self.stops(self.evidence(pictures))
 
         def between(number: int, tokens: Tensor) -> Tensor:
             if number:
                 return tokens
-            return torch.where(stopped, self.mean_tokens.to(tokens.dtype), tokens)
+            return torch.where(stopped[:, None, None], self.mean_tokens.to(tokens.dtype), tokens)
 
-        return self.clip.encode_image(pictures, between=between, trace=trace)
+        features = self.clip.encode_image(pictures, between=between, trace=trace)
+        return torch.where(stopped[:, None], feature_of(self.clip, self.mean_tokens, 0), features)
 
 
 @torch.no_grad()

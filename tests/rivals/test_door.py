@@ -52,7 +52,7 @@ def test_tokens_of_stopped_pictures_are_the_shots_mean(mini: FrozenCLIP, few: Sp
 
         pictures = few.test.pictures[:4]
         wanted = mini.encode_image(pictures, between=stand_in)
-        assert torch.equal(model.features(pictures), wanted)
+        assert torch.allclose(model.features(pictures), wanted, atol=1e-5)
         model.classifier.threshold.fill_(2)  # and nothing is
         assert torch.equal(model.features(pictures), mini.encode_image(pictures))
 
