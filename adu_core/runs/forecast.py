@@ -34,7 +34,7 @@ def forecast(
     """How many runs, how many of them are there, and the time of the rest and of all.
 
     A run is expected to take what the records of its method in ``folder`` took; or, where there
-    are none, what ``seconds`` says of the method, or what all records took in the mean.
+    are none, what ``seconds`` says of the method, or what all records took on average.
     """
     taken: dict[str, list[float]] = {}
     rest = []
