@@ -56,7 +56,13 @@ def shots(count: int = 10) -> DomainDataset:
 
 
 def teach(
-    steps: Steps, loss: Any, data: DomainDataset | None = None, seed: int = 0
+    steps: Steps,
+    loss: Any,
+    data: DomainDataset | None = None,
+    seed: int = 0,
+    *,
+    scale: float = 1.0,
+    **others: Any,
 ) -> tuple[Line, list[dict[str, float]]]:
     model, run = Line(), Loop(progress=False)
     data = data or shots()
@@ -66,9 +72,10 @@ def teach(
         data.domains == 1,
         steps,
         loss(model),
-        steps.sgd(model.parameters()),
+        steps.sgd([{"params": [model.weight], "scale": scale}]),
         seed=seed,
         run=run,
+        **others,
     )
     return model, run.history
 
@@ -101,42 +108,20 @@ def test_every_step_is_sgds_with_momentum_and_weight_decay(momentum, weight_deca
 
 
 def test_a_group_of_parameters_may_have_a_rate_of_its_own():
-    model, run, data = Line(), Loop(progress=False), shots()
-    optimizer = torch.optim.SGD([{"params": [model.weight], "scale": 0.5}], lr=0.0)
-    train(
-        model,  # type: ignore[arg-type]
-        data,
-        data.domains == 1,
-        WHOLE,
-        lambda _: Total(model.weight.sum()),
-        optimizer,
-        seed=0,
-        run=run,
-    )
+    steps = replace(WHOLE, momentum=0.0)
+    model, _ = teach(steps, lambda model: lambda _: Total(model.weight.sum()), scale=0.5)
     rates = sum(learning_rate(epoch, WHOLE) for epoch in range(3))
     assert model.weight.item() == pytest.approx(-0.5 * 3 * rates, rel=1e-5)
 
 
 def test_a_method_may_change_the_gradients():
-    model, data = Line(), shots()
-
     def backward(losses: Total, learned: list[nn.Parameter]) -> None:
         losses.total.backward()
         for parameter in learned:
             assert parameter.grad is not None
             parameter.grad.mul_(-1)
 
-    train(
-        model,  # type: ignore[arg-type]
-        data,
-        data.domains == 1,
-        WHOLE,
-        lambda _: Total(model.weight.sum()),
-        WHOLE.sgd(model.parameters()),
-        seed=0,
-        run=Loop(progress=False),
-        backward=backward,
-    )
+    model, _ = teach(WHOLE, lambda model: lambda _: Total(model.weight.sum()), backward=backward)
     assert model.weight.item() > 0
 
 
