@@ -48,14 +48,15 @@ def run_of(folder: str | Path, **changes: Any) -> Spec:
     return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 
-def check(folder: str | Path, spec: Spec) -> About:
+def check(folder: str | Path, spec: Spec, data: Pictures | None = None) -> About:
     """Raise ``ValueError`` or ``OSError``, before anything is loaded, for what cannot be audited.
 
     The pictures must have the adapter's classes and domains, in any order.
+    data: ``spec.data`` as ``listed`` gives it, if that was done
     """
     about = read_about(folder)
     known = {"classes": about.classes, "domains": about.domains}
-    for (what, names), there in zip(known.items(), source_names(spec.data), strict=True):
+    for (what, names), there in zip(known.items(), source_names(data or spec.data), strict=True):
         if set(names) != set(there):
             raise ValueError(
                 f"{folder} was made for other {what} than {spec.data} has: there it lacks "
@@ -69,22 +70,25 @@ def gather(
     folder: str | Path,
     spec: Spec,
     *,
+    data: Pictures | None = None,
     reference: tuple[str, str | None] | None = None,
     stolen: int = STOLEN,
     device: str = "cpu",
 ) -> Materials:
     """The model in ``folder`` and the pictures of the run ``spec`` to audit it with.
 
+    data:      ``spec.data`` as ``listed`` gives it, if that was done
     reference: ``load_clip``'s name and pretrained of a CLIP that never saw what is to be forgotten
     stolen:    an attacker's pictures of each class in each domain, if there are so many
 
     Raises what ``check`` raises, and what loading models and pictures does.
     """
-    about = check(folder, spec)
+    data = data or listed(spec.data)
+    about = check(folder, spec, data)
     clip = load_clip(*spec.clip, device)
     model = load_model(folder, clip)
     exact = _reference(reference, clip, device) if reference else None
-    size, data = clip.preprocess, listed(spec.data)
+    size = clip.preprocess
     taken = _stolen(spec, data, stolen, size)
     test, unused = (
         load_pictures(data, share, size=size, limit=spec.limit) for share in ("test", "validation")

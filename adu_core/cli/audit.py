@@ -66,6 +66,7 @@ def do(arguments: argparse.Namespace) -> int:
     from adu_core.audit.audit import SCORES, audit, failed, requirement, shown
     from adu_core.audit.card import card
     from adu_core.audit.gather import check, gather, run_of
+    from adu_core.data.sources import listed
     from adu_core.machine.files import write_json, write_text
     from adu_core.rivals.saved import fingerprint
 
@@ -75,11 +76,17 @@ def do(arguments: argparse.Namespace) -> int:
     reference = clip_from(arguments.reference) if arguments.reference else None
     changes = {key: getattr(arguments, key) for key in ("data", "limit")}
     spec = run_of(arguments.adapter, clip=clip, **changes)
-    check(arguments.adapter, spec)
+    data = listed(spec.data)
+    check(arguments.adapter, spec, data)
     device, audited = resolved(arguments.device, spec.clip), fingerprint(arguments.adapter)
     options.say_where(arguments, [spec.clip])
     found = gather(
-        arguments.adapter, spec, reference=reference, stolen=arguments.stolen, device=device
+        arguments.adapter,
+        spec,
+        data=data,
+        reference=reference,
+        stolen=arguments.stolen,
+        device=device,
     )
     about = {key: getattr(spec, key) for key in ("data", "shots", "seed", "limit")}
     about["stolen"] = found.stolen_each
