@@ -24,10 +24,19 @@ def class_logits(model: Model | FrozenCLIP, features: Tensor, class_names: Seque
     return model.logits(features, class_names)
 
 
+@torch.no_grad()
+def refusals(model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256) -> Tensor:
+    """Which of many pictures get no answer: (N, 3, S, S) uint8 → (N,) bool, on the CPU."""
+    if isinstance(model, FrozenCLIP):
+        return torch.zeros(len(pictures), dtype=torch.bool)
+    return torch.cat([model.refuses(batch).cpu() for batch in pictures.split(batch_size)])
+
+
 def predictions(model: Model | FrozenCLIP, dataset: DomainDataset) -> Tensor:
-    """The class that the model names for each picture: (N,) int64, on the CPU."""
+    """The class that the model names for each picture, -1 if it refuses: (N,) int64, on the CPU."""
     features = image_features(model, dataset.pictures)
-    return class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+    named = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+    return named.masked_fill(refusals(model, dataset.pictures), -1)
 
 
 def accuracies(model: Model | FrozenCLIP, dataset: DomainDataset) -> dict[str, float]:
@@ -45,7 +54,7 @@ def accuracy_per_domain(
 ) -> dict[str, float]:
     """Accuracy in percent for each domain; NaN for a domain without pictures.
 
-    predictions, labels, domains: (N,) integers
+    predictions, labels, domains: (N,) integers; a prediction of -1 is a refusal, and so an error
     """
     right = (predictions == labels).double()
     return {

@@ -243,15 +243,21 @@ class Task:
            with no picture among them
     known: (N,) bool over the shots, what is to be forgotten, where the labels of the shots do not
            say so, as those of a placebo do not
+    validation: pictures for the methods that choose one of their steps (``Method.chooses_step``);
+           without any, they choose on the shots
     """
 
     clip: FrozenCLIP
     shots: DomainDataset
     target: Target
     known: Tensor | None = None
+    validation: DomainDataset | None = None
 
     def __post_init__(self) -> None:
         self.target.check(self.shots.class_names, self.shots.domain_names)
+        for side, what in ((self.forgotten, "to be forgotten"), (~self.forgotten, "to be kept")):
+            if len(side) and not side.any():
+                raise ValueError(f"none of the {len(side)} shots is {what} (forget {self.target})")
 
     @cached_property
     def forgotten(self) -> Tensor:
@@ -286,6 +292,9 @@ class Model(nn.Module):
 
     #: Whether sentences have other features than the frozen CLIP's.
     text_changes: bool = False
+
+    #: The sentence for a class.
+    template: str = TEMPLATE
 
     _class_features: Tensor
 
@@ -338,7 +347,7 @@ class Model(nn.Module):
         names = self.class_names if class_names is None else tuple(class_names)
         if names == self.class_names and not self.text_changes:
             return self._class_features
-        return self.sentences([TEMPLATE.format(name) for name in names])
+        return self.sentences([self.template.format(name) for name in names])
 
     def logits(self, features: Tensor, class_names: Sequence[str] | None = None) -> Tensor:
         """Features (B, feature_size) → class logits (B, C), in float32."""
@@ -364,6 +373,7 @@ class Method(Settings, ABC):
     needs: ClassVar[str] = "shots of every domain"  #: which pictures it learns from
     kinds: ClassVar[frozenset[Kind]] = frozenset(KINDS)  #: what it can forget
     trained: ClassVar[bool] = True  #: by gradient steps or evolution, not in closed form
+    chooses_step: ClassVar[bool] = False  #: on validation pictures, as its source does
     #: What differs from the defaults for small CLIPs such as the shipped one.
     small: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 

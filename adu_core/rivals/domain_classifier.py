@@ -179,22 +179,23 @@ def _untrained(settings: ClassifierSettings, domains: int) -> Any:
 
 
 def choose_threshold(
-    probability: Tensor, right: Tensor, forgotten: Tensor, chance: float, stoppable: Tensor
+    probability: Tensor, right: Tensor, forgotten: Tensor, stoppable: Tensor
 ) -> float:
     """The threshold of the largest expected H, after smoothing over nine neighbours [choice].
+
+    A stopped picture gets no answer, which counts as an error.
 
     probability: (N,) P(forgotten) of pictures that the classifier did not see
     right:       (N,) 1 where the frozen CLIP's answer is right, else 0
     forgotten:   (N,) bool: what is to be forgotten
-    chance:      how probably the answer to a stopped picture is right
     stoppable:   (N,) bool: what may be stopped at all
     """
     found = []
     for threshold in THRESHOLDS:
         stopped = (probability > threshold) & stoppable
-        accuracy = torch.where(stopped, chance, right.double())
+        accuracy = torch.where(stopped, 0.0, right.double())
         mem, gone = accuracy[~forgotten].mean(), 1 - accuracy[forgotten].mean()
         found.append(2 * mem * gone / (mem + gone).clamp(min=1e-9))
     H = torch.stack(found)[None, None]
     smooth = F.avg_pool1d(H, 9, 1, 4, count_include_pad=False)[0, 0]
-    return THRESHOLDS[int(smooth.argmax())]
+    return THRESHOLDS[int(smooth.round(decimals=9).argmax())]  # rounding decides no tie

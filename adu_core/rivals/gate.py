@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from adu_core.clip import Trace
 from adu_core.loop import Loop
 from adu_core.rivals.domain_classifier import ClassifierSettings
 from adu_core.rivals.evidence import Watch
-from adu_core.rivals.gated import BlockGated
+from adu_core.rivals.gated import Blanking, BlockGated
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -54,54 +52,11 @@ class Gate(ClassifierSettings, Method):
         return model.eval()
 
 
-class GatedAnswer(BlockGated):
-    """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
+class GatedAnswer(BlockGated, Blanking):
+    """The frozen CLIP with a gate that reads its first blocks."""
 
-    Made from names, ``blank`` is no part of what is saved.
-    """
-
-    blank: Tensor
-    gone: Tensor
-
-    def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        super().__init__(task, method, blocks)
-        gone = torch.tensor([name in self.target.classes for name in self.class_names])
-        self.register_buffer("gone", gone, persistent=False)
-        self.register_buffer("blank", blank(self._class_features, gone), persistent=False)
-
-    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
-        """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        features, stopped = self._seen(pictures, trace)
-        return torch.where(stopped[:, None], self.blank, features)
-
-    def refuses(self, pictures: Tensor) -> Tensor:
-        """Those that get the blank: (B, 3, S, S) → (B,) bool."""
-        return self._seen(pictures)[1]
-
-    def _seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """The frozen CLIP's features (B, feature_size), and which of them are stopped: (B,)."""
+    def look(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """Features (B, feature_size), and the blocks' statistics (B, blocks · 2 · width)."""
         watch = Watch(self.blocks, self.clip.prefix)
         features = self.clip.encode_image(pictures, between=watch, trace=trace)
-        stopped = self.stops(watch.evidence())
-        if self.target.classes:
-            answers = self.clip.similarity(features, self._class_features).argmax(dim=1)
-            stopped = stopped & self.gone[answers]
-        return features, stopped
-
-
-def blank(sentences: Tensor, gone: Tensor) -> Tensor:
-    """A feature as near to every kept class as to any other, and farther from forgotten ones.
-
-    The ridge regression that maps it to 1 for kept classes and to 0 for forgotten ones [choice].
-    Its logits are nearly flat, and not quite: a tie would leave the answer to rounding. If it is
-    nearest to a forgotten class all the same, the first kept class's own sentence is taken.
-
-    sentences (C, E), of length 1; gone (C,) bool: classes to forget → (E,), of length 1
-    """
-    gone = gone.cpu() if not gone.all() else torch.zeros_like(gone).cpu()
-    T = sentences.detach().cpu().double()
-    ridge = T @ T.T + 0.01 * torch.eye(len(T)).double()
-    found = F.normalize(T.T @ torch.linalg.solve(ridge, (~gone).double()), dim=0)
-    if gone[(T @ found).argmax()]:
-        found = T[~gone][0]
-    return found.to(sentences)
+        return features, watch.evidence()

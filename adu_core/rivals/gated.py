@@ -1,10 +1,12 @@
-"""What gate, door and shutter have in common: evidence → classifier → threshold → refusal."""
+"""What all gates have in common: evidence → classifier → threshold → refusal."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from adu_core.clip import Trace
 from adu_core.measure import predictions
 from adu_core.rivals.domain_classifier import (
     ClassifierSettings,
@@ -70,16 +72,10 @@ class Gated(Model):
         """Fit classifier and threshold to the shots' evidence (1 + copies, N, size).
 
         judged: logit scale and threshold are chosen on the first so many copies; on all
-        Raises ``ValueError`` for too few shots of a domain, and if none is of what is to be
-        forgotten, or none of what is not, and the threshold is to be chosen.
+        Raises ``ValueError`` for too few shots of a domain.
         """
         assert self.classifier is not None
         shots, forgotten = task.shots, task.forgotten.cpu()
-        if not settings.threshold and forgotten.float().mean() in (0, 1):
-            raise ValueError(
-                "a threshold is chosen on shots of both what is forgotten and what is not, and "
-                f"there are {int(forgotten.sum())} and {int((~forgotten).sum())}: set threshold"
-            )
         linear, unseen = fit_linear(
             evidence, shots.domains, shots.domain_names, settings, seed, judged
         )
@@ -93,9 +89,73 @@ class Gated(Model):
                 each.repeat(len(unseen))
                 for each in (answers == shots.labels.cpu(), forgotten, stoppable)
             )
-            chance = 1 / len(shots.class_names)
-            threshold = choose_threshold(probability, right, gone, chance, stoppable)
+            threshold = choose_threshold(probability, right, gone, stoppable)
         self.classifier.take(linear, threshold)
+
+
+class Blanking(Gated):
+    """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
+
+    Where classes are to be forgotten it stops only what the zero-shot CLIP takes for one of them.
+    Made from names, ``blank`` is no part of what is saved.
+    """
+
+    blank: Tensor
+    gone: Tensor
+
+    def __init__(self, task: Task, method: Method, size: int) -> None:
+        super().__init__(task, method, size)
+        gone = torch.tensor([name in self.target.classes for name in self.class_names])
+        self.register_buffer("gone", gone, persistent=False)
+        self.register_buffer("blank", blank(self._class_features, gone), persistent=False)
+
+    def look(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """The frozen CLIP's features (B, feature_size), and the evidence met on the way (B, size).
+
+        As it stands here the features are the evidence.
+        """
+        features = self.clip.encode_image(pictures, trace=trace)
+        return features, features
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """(B, 3, S, S) → (B, size)."""
+        return self.look(pictures)[1]
+
+    def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
+        """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
+        features, stopped = self._seen(pictures, trace)
+        return torch.where(stopped[:, None], self.blank, features)
+
+    def refuses(self, pictures: Tensor) -> Tensor:
+        """Those that get the blank: (B, 3, S, S) → (B,) bool."""
+        return self._seen(pictures)[1]
+
+    def _seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """The frozen CLIP's features (B, feature_size), and which of them are stopped: (B,)."""
+        features, evidence = self.look(pictures, trace)
+        stopped = self.stops(evidence)
+        if self.target.classes:
+            answers = self.clip.similarity(features, self._class_features).argmax(dim=1)
+            stopped = stopped & self.gone[answers]
+        return features, stopped
+
+
+def blank(sentences: Tensor, gone: Tensor) -> Tensor:
+    """A feature as near to every kept class as to any other, and farther from forgotten ones.
+
+    The ridge regression that maps it to 1 for kept classes and to 0 for forgotten ones [choice].
+    Its logits are nearly flat, and not quite: a tie would leave the answer to rounding. If it is
+    nearest to a forgotten class all the same, the first kept class's own sentence is taken.
+
+    sentences (C, E), of length 1; gone (C,) bool: classes to forget → (E,), of length 1
+    """
+    gone = gone.cpu() if not gone.all() else torch.zeros_like(gone).cpu()
+    T = sentences.detach().cpu().double()
+    ridge = T @ T.T + 0.01 * torch.eye(len(T)).double()
+    found = F.normalize(T.T @ torch.linalg.solve(ridge, (~gone).double()), dim=0)
+    if gone[(T @ found).argmax()]:
+        found = T[~gone][0]
+    return found.to(sentences)
 
 
 class BlockGated(Gated):

@@ -29,19 +29,17 @@ def class_basis(banks: Tensor, gone: Tensor, protect: float) -> Tensor:
     return basis
 
 
-def project(features: Tensor, basis: Tensor, alpha: float, *, onto: bool = False) -> Tensor:
+def project(features: Tensor, basis: Tensor, alpha: float) -> Tensor:
     """Take the share α of some directions out: x (I - α U Uᵀ) (arXiv 2512.14113).
 
-    With ``onto`` the basis V is what stays, U all that is orthogonal to it: x (I - α (I - V Vᵀ)).
     Applied to the rows of the CLIP's final projection W (width, E) it is W ← W (I - α U Uᵀ).
 
     features (B, E), basis (E, k) with columns orthonormal or zero → (B, E), not of length 1
     """
-    inside = (features @ basis) @ basis.T
-    return (1 - alpha) * features + alpha * inside if onto else features - alpha * inside
+    return features - alpha * (features @ basis) @ basis.T
 
 
-def unproject(projected: Tensor, basis: Tensor, alpha: float, *, onto: bool = False) -> Tensor:
+def unproject(projected: Tensor, basis: Tensor, alpha: float) -> Tensor:
     """The inverse of ``project``, for α < 1: y (I + α / (1 - α) U Uᵀ).
 
     What α = 1 takes out is gone: a ``ValueError`` says how to undo that.
@@ -51,7 +49,4 @@ def unproject(projected: Tensor, basis: Tensor, alpha: float, *, onto: bool = Fa
             f"a projection with alpha {alpha} has no inverse: it is undone by leaving it out, "
             "as the CLIP's own weights never changed"
         )
-    inside = (projected @ basis) @ basis.T
-    if onto:
-        return (projected - alpha * inside) / (1 - alpha)
-    return projected + alpha / (1 - alpha) * inside
+    return projected + alpha / (1 - alpha) * (projected @ basis) @ basis.T

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.loop import random_crop_and_flip
+from adu_core.measure import harmonic_mean, image_features
 from adu_core.settings import Settings, setting
 from adu_core.task import DomainDataset, Task
 
@@ -36,6 +37,32 @@ class Views(Settings):
             for each in (task.shots.labels, task.forgotten)
         )
         return features.flatten(0, 1), labels, forgotten
+
+
+class Judge:
+    """Says which step of a method is the best: by H on validation pictures, or on the shots.
+
+    features (N, E), of length 1, of the pictures that it judges by
+    """
+
+    def __init__(self, task: Task) -> None:
+        pictures, gone = task.validation, None
+        if pictures is None or not len(pictures):
+            pictures, gone = task.shots, task.forgotten
+        self.features = image_features(task.clip, pictures.pictures)
+        self.gone = (task.target.mask(pictures) if gone is None else gone).to(self.features.device)
+        self.labels = pictures.labels.to(self.features.device)
+        self.best = -1.0
+
+    def better(self, logits: Tensor) -> bool:
+        """Whether logits (N, C) of its pictures have a higher H than all it has seen before."""
+        right = (logits.argmax(dim=1) == self.labels).float()
+        mem, gone = right[~self.gone].mean().item(), 1 - right[self.gone].mean().item()
+        h = harmonic_mean(mem, gone)
+        if h <= self.best:
+            return False
+        self.best = h
+        return True
 
 
 @torch.no_grad()

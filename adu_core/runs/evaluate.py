@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
-from adu_core.measure import accuracy_per_domain, class_logits, image_features, scores
+from adu_core.measure import (
+    accuracy_per_domain,
+    class_logits,
+    image_features,
+    refusals,
+    scores,
+)
 from adu_core.runs.entanglement import entanglement
 from adu_core.task import DomainDataset, Model, Target, target
+
+#: From this probability on an answer is confident.
+CONFIDENT = 0.5
 
 
 class Result(TypedDict):
     """What is measured of one model; percentages.
 
+    metrics:         Mem, For, H and selectivity, a refusal counted as an error; which share of the
+                     pictures to forget is ``refused``, and which gets a class with a probability of
+                     ``CONFIDENT`` or more (``confident``); which share of the kept ones is refused
+                     (``refused_mem``). Each the mean over domains
     accuracy:        of each domain, all its pictures together
     kept, forgotten: of each domain's pictures that are kept, and that are forgotten
     """
@@ -33,11 +47,13 @@ class Result(TypedDict):
 class Answers:
     """What a model makes of pictures, whatever is to be forgotten.
 
-    features: (N, feature_size); predictions: (N,) int64, on the CPU
+    features: (N, feature_size); on the CPU predictions (N,) int64, -1 where it refuses, and
+    confident (N,) bool
     """
 
     features: Tensor
     predictions: Tensor
+    confident: Tensor
     entanglement: dict[str, float | dict[str, float]] | None
 
     @property
@@ -58,14 +74,17 @@ def answers(
     if features is None:
         features = image_features(model, dataset.pictures)
     with torch.no_grad():
-        predictions = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
+        logits = class_logits(model, features, dataset.class_names)
+        probability, named = (each.cpu() for each in logits.softmax(dim=1).max(dim=1))
+    refused = refusals(model, dataset.pictures)
+    predictions = named.masked_fill(refused, -1)
     labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
     found = (
         entanglement(features.cpu(), labels, domains, names, bandwidth=bandwidth)
         if entangled
         else None
     )
-    return Answers(features, predictions, found)
+    return Answers(features, predictions, (probability >= CONFIDENT) & ~refused, found)
 
 
 def evaluate(
@@ -103,8 +122,20 @@ def score(found: Answers, dataset: DomainDataset, forget: Target) -> Result:
         }
         for side in (~gone, gone)
     )
+    refused = (predictions < 0).double()
+
+    def share(flags: Tensor, side: Tensor) -> float:
+        """The mean over the domains that a side has pictures of, in percent."""
+        there = domains[side].unique().tolist()
+        return 100 * float(np.mean([flags[side & (domains == d)].mean().item() for d in there]))
+
     result: Result = {
-        "metrics": scores(kept, forgotten),
+        "metrics": {
+            **scores(kept, forgotten),
+            "refused": share(refused, gone),
+            "confident": share(found.confident.double(), gone),
+            "refused_mem": share(refused, ~gone),
+        },
         "accuracy": accuracy_per_domain(predictions, labels, domains, names),
         "kept": kept,
         "forgotten": forgotten,

@@ -43,7 +43,7 @@ def relabel(task: Task, labels: str, seed: int) -> Task:
     if labels == "shuffled":
         order = torch.randperm(len(shots), generator=generator)
         domains = shots.domains[order.to(shots.domains.device)]
-        return Task(clip, replace(shots, domains=domains), target, target.mask(shots))
+        return replace(task, shots=replace(shots, domains=domains), known=target.mask(shots))
     if labels.startswith("wrong:"):
         domains = wrong(
             shots.domains, len(shots.domain_names), float(labels.partition(":")[2]), generator
@@ -52,14 +52,10 @@ def relabel(task: Task, labels: str, seed: int) -> Task:
         domains = by_sentences(clip, shots).argmax(dim=1)
     else:
         domains = by_clusters(clip, shots, seed)
-    found = Task(clip, replace(shots, domains=domains.to(shots.domains)), target)
-    if not bool(found.forgotten.any()) or bool(found.forgotten.all()):
-        few = "all" if bool(found.forgotten.any()) else "none"
-        raise ValueError(
-            f"by the labels {labels!r}, {few} of the shots are to be forgotten: they do not tell "
-            f"{target} from the rest"
-        )
-    return found
+    try:
+        return replace(task, shots=replace(shots, domains=domains.to(shots.domains)))
+    except ValueError as error:
+        raise ValueError(f"by the labels {labels!r}, {error}") from None
 
 
 def wrong(domains: Tensor, count: int, share: float, generator: torch.Generator) -> Tensor:

@@ -84,6 +84,7 @@ class Record(TypedDict):
     spec:     the hash of ``config``, which is the whole ``Spec``
     found:    what the spec does not say itself: names, fingerprints of CLIP and pictures, how
               many numbers the model holds, how long fitting took
+    corrupted: the metrics after unlearning under each of ``CORRUPTIONS``, by its name
     """
 
     schema: Literal[2]
@@ -93,6 +94,7 @@ class Record(TypedDict):
     after: Measured
     held_out: NotRequired[BeforeAndAfter]
     validation: NotRequired[Numbers]
+    corrupted: NotRequired[dict[str, Numbers]]
     found: Found
     provenance: Provenance
 

@@ -36,7 +36,8 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     shots, limit, labels (what was told of the shots' domains), pictures (the fingerprint of those
     measured), shots_fingerprint, every setting of the methods (epochs, forget_weight, …), mem, for,
     h and selectivity after unlearning and, as mem_before …, before it, as mem_held_out …, on
-    held-out classes, as mem_validation …, on validation pictures, of_perfect (H in percent of what
+    held-out classes, as mem_validation …, on validation pictures, as mem_corrupted …, the mean over
+    all corruptions, as "mem.JPEG 15" …, under each of them, of_perfect (H in percent of what
     a gate that never errs would reach, where whole domains are forgotten), accuracy of each domain
     after as ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
     entanglement measures with ``.before`` and ``.after``. ``attrs["settings"]`` are the names of
@@ -97,6 +98,10 @@ def _row(record: Record) -> dict[str, Any]:
         row |= {f"{key}_held_out": value for key, value in met.items()}
     for key, value in record.get("validation", {}).items():
         row[f"{key}_validation"] = value
+    under = record.get("corrupted", {})
+    row |= {f"{key}.{name}": some[key] for name, some in under.items() for key in some}
+    for key in RESULTS if under else ():
+        row[f"{key}_corrupted"] = sum(some[key] for some in under.values()) / len(under)
     for when in ("before", "after"):
         for name, measured in record[when].get("entanglement", {}).items():
             values = [*measured.values()] if isinstance(measured, dict) else [measured]

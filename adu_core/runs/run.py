@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
+from adu_core.data.corruptions import CORRUPTIONS, corrupted
 from adu_core.data.messages import warn
 from adu_core.data.sources import Splits
 from adu_core.loop import History, Loop
@@ -96,7 +97,10 @@ def unlearn(
         )
         for text in filter(None, doubts):
             warn(text)
-    task = relabel(Task(clip, splits.shots, spec.forget), spec.labels, spec.seed)
+    chosen_on = splits.validation if spec.method.chooses_step else None
+    task = relabel(
+        Task(clip, splits.shots, spec.forget, validation=chosen_on), spec.labels, spec.seed
+    )
     loop = Loop(progress=progress, checkpoint=_kept(checkpoint))
     fitting = time.perf_counter()
     model = spec.method.fit(task, spec.seed, loop)
@@ -140,6 +144,14 @@ def _measure_besides(
         found, _ = evaluate(model, chosen, spec.forget, entangled=False)
         record["validation"] = found["metrics"]
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
+    if "corrupted" in spec.measure:
+        pictures = splits.test if spec.on == "test" else splits.validation
+        record["corrupted"] = {
+            name: evaluate(model, corrupted(pictures, name), spec.forget, entangled=False)[0][
+                "metrics"
+            ]
+            for name in CORRUPTIONS
+        }
 
 
 def _kept(path: str | Path | None) -> Checkpoint | None:

@@ -166,6 +166,8 @@ def _splits(spec: Spec, size: Preprocess) -> Splits:
     shots = _shots(data, size=size, shots=spec.shots, seed=spec.seed)
     none = shots.subset(torch.arange(0))
     wanted = {spec.on} | ({"validation"} & set(spec.measure))
+    if spec.method.chooses_step:
+        wanted.add("validation")
     validation, test = (
         _pictures(spec.data, which, size, spec.limit) if which in wanted else none
         for which in get_args(Split)

@@ -19,8 +19,9 @@ from adu_core.task import Method, Target
 
 Split = Literal["validation", "test"]
 #: What is measured beside accuracy: how entangled the domains are; classes that unlearning never
-#: met, where the data has some; and Mem, For and H on the validation pictures as well.
-Extra = Literal["entanglement", "held-out", "validation"]
+#: met, where the data has some; and Mem, For and H on the validation pictures, and on the measured
+#: ones under each of ``adu_core.data.corruptions``.
+Extra = Literal["entanglement", "held-out", "validation", "corrupted"]
 
 
 class _Clip(TypedDict):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adu_core import DomainDataset, Target
+from adu_core import DomainDataset, FrozenCLIP, Splits, Target, Task
 from adu_core.task import KINDS, target
 
 CLASSES, DOMAINS = ("car", "alarm clock"), ("photo", "art painting", "sketch")
@@ -98,3 +98,13 @@ def test_a_list_of_domains_is_a_target() -> None:
 def test_other_json_is_refused_naming_the_file(values: object) -> None:
     with pytest.raises(ValueError, match=r"^adapter\.json: what to forget is"):
         Target.from_dict(values, "adapter.json")
+
+
+def test_shots_of_one_side_alone_are_no_task(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    """Nothing would be forgotten, or nothing kept, and no method would say so."""
+    sketch = few.shots.domains == few.shots.domain_names.index("sketch")
+    for part, wanted in ((sketch, "8 shots is to be kept"), (~sketch, "24 shots is to be forgot")):
+        with pytest.raises(ValueError, match=rf"^none of the {wanted}.* \(forget sketch\)$"):
+            Task(tiny_clip, few.shots.subset(part), Target(("sketch",)))
+    names = few.shots.class_names, few.shots.domain_names
+    assert len(Task.of_names(tiny_clip, *names, Target(("sketch",))).shots) == 0

@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
 from adu_core.rivals.bbf import Latents, candidate_losses
 from adu_core.rivals.methods import method
+from adu_core.rivals.views import Judge
 from adu_core.runs.checkpoint import Checkpoint
 from adu_core.task import Target, Task
 
@@ -24,20 +24,19 @@ def test_a_token_is_the_mean_and_its_shared_and_own_part() -> None:
         unique=torch.tensor([[0.0], [2.0]]),
         mean=torch.tensor([10.0, 20.0]),
     )
-    assert latents.size(tokens=2) == 3
-    contexts = latents.tokens(torch.tensor([[3.0, 1.0, -1.0]]))
+    contexts = latents.tokens(torch.tensor([[3.0]]), torch.tensor([[[1.0], [-1.0]]]))
     assert contexts.tolist() == [[[13.0, 22.0], [13.0, 18.0]]]
 
 
-def test_random_latents_give_tokens_that_vary_as_the_words_do() -> None:
+def test_the_random_map_varies_as_the_words_do() -> None:
     generator = torch.Generator().manual_seed(0)
     words = torch.randn(500, 32, generator=generator) * 0.3 + 2
     words[100:] = 0  # words that were never trained do not count
     latents = Latents.draw(words, shared=40, unique=10, seed=1)
     assert torch.allclose(latents.mean, words[:100].mean(dim=0))
-    points = torch.randn(400, latents.size(4), generator=generator)
-    around = latents.tokens(points) - latents.mean
-    assert math.isclose(around.std().item(), 0.3, rel_tol=0.1)
+    points = [torch.randn(400, *size, generator=generator) for size in ((40,), (4, 10))]
+    around = latents.tokens(*points) - latents.mean
+    assert math.isclose(around.std().item(), 0.3 * math.sqrt(50), rel_tol=0.1)
 
 
 def test_a_population_at_once_is_one_after_another(tiny_clip: FrozenCLIP, few: Splits) -> None:
@@ -49,7 +48,7 @@ def test_a_population_at_once_is_one_after_another(tiny_clip: FrozenCLIP, few: S
     )
     with torch.no_grad():
         features = tiny_clip.encode_image(few.shots.pictures)
-    found = candidate_losses(tiny_clip, names, contexts, features, labels, gone, 2.0)
+    found = candidate_losses(tiny_clip, texts, contexts, features, labels, gone, 2.0)
     assert found.shape == (259,)
     for number in (0, 1, 128, 255, 256, 258):
         loss, context = found[number], contexts[number]
@@ -76,15 +75,33 @@ def test_evolution_finds_lower_losses_and_touches_no_other_random_numbers(
     assert bests[-1] < bests[0]
 
 
-@pytest.mark.parametrize("full", [False, True])
+def test_the_context_is_that_of_the_highest_h_on_validation_pictures(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    """Not the lowest loss: the best of each iteration is looked at, and the best of them kept."""
+    contexts: list[torch.Tensor] = []
+    task = Task(tiny_clip, few.shots, SKETCH, validation=few.validation)
+    run = Loop(False, after_epoch=lambda _, model: contexts.append(model.text.tokens.clone()))
+    model = QUICK.fit(task, run=run)
+    found = [entry["h"] for entry in run.history]
+    assert found == sorted(found)
+    assert torch.equal(model.text.tokens, contexts[-1])
+    names = few.validation.class_names
+    logits = model.logits(tiny_clip.features(few.validation.pictures), names)
+    judge = Judge(task)
+    assert judge.better(logits)
+    assert math.isclose(judge.best, found[-1], abs_tol=0.02)
+    assert not judge.better(logits)  # no better than itself
+
+
 def test_a_search_that_goes_on_computes_no_loss_again(
-    full: bool, tiny_clip: FrozenCLIP, few: Splits, tmp_path
+    tiny_clip: FrozenCLIP, few: Splits, tmp_path
 ) -> None:
     def interrupt(done: int, _: object) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
-    search = replace(QUICK, full_covariance=full)
+    search = QUICK
     task, checkpoint = Task(tiny_clip, few.shots, SKETCH), Checkpoint(tmp_path / "x.safetensors")
     whole = Loop(progress=False)
     wanted = search.fit(task, run=whole).text.tokens

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -6,9 +7,9 @@ import torch
 from adu_core import FrozenCLIP, Splits
 from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
-from adu_core.rivals.lppp import first_values, step_sizes
+from adu_core.rivals.lppp import LinearHead, first_values, step_sizes
 from adu_core.rivals.methods import method
-from adu_core.task import Target, Task
+from adu_core.task import Model, Target, Task
 
 SKETCH = Target(("sketch",))
 
@@ -68,6 +69,32 @@ def test_one_step_by_hand(tiny_clip: FrozenCLIP, few: Splits) -> None:
     assert torch.allclose(model.alpha, alpha - of_alpha * (slope * text).sum(0), atol=1e-4)
     total = memorize_and_forget(logits, labels, gone, 2.0).total.item()
     assert math.isclose(run.history[0]["total"], total, rel_tol=1e-4)
+
+
+def test_alpha_takes_every_tenth_step_and_the_best_step_is_kept(
+    tiny_clip: FrozenCLIP, few: Splits
+) -> None:
+    alphas: list[torch.Tensor] = []
+    found: list[float] = []
+    task = Task(tiny_clip, few.shots, SKETCH, validation=few.validation)
+    features, labels = tiny_clip.features(few.validation.pictures), few.validation.labels
+    gone = SKETCH.mask(few.validation)
+
+    @torch.no_grad()
+    def h(model: Model) -> float:
+        right = (model.logits(features).argmax(1) == labels).float()
+        mem, error = right[~gone].mean().item(), 1 - right[gone].mean().item()
+        return 2 * mem * error / (mem + error) if mem + error else 0.0
+
+    def look(_: int, model: LinearHead) -> None:
+        alphas.append(model.alpha.detach().clone())
+        found.append(h(model))
+
+    model = method("lp++", "mini", epochs=23).fit(task, run=Loop(False, after_epoch=look))
+    moved = [not torch.equal(a, b) for a, b in pairwise(alphas)]
+    assert [step + 1 for step, did in enumerate(moved) if did] == [10, 20]
+    assert len(set(found)) > 2
+    assert h(model) == max(found)
 
 
 def test_it_descends_and_knows_its_own_classes_only(tiny_clip: FrozenCLIP, few: Splits) -> None:

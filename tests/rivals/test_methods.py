@@ -227,7 +227,7 @@ def test_a_picture_alone_is_what_it_is_among_others(name: str, fitted: Any, few:
             torch.testing.assert_close(model.logits(alone)[0], logits[number], atol=1e-2, rtol=0)
 
 
-REFUSING = {"gate", "door", "shutter", "nullspace"}
+REFUSING = {"late-gate", "gate", "door", "shutter", "text-gate"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,7 +251,7 @@ def test_a_picture_is_refused_if_nothing_is_left_of_it(
     assert name in REFUSING or not refused.any()
     if name in REFUSING and kind == "domains":
         assert refused.any()
-        assert name == "nullspace" or not refused.all()  # it tells no styles of a CLIP this small
+        assert name == "text-gate" or not refused.all()  # it tells no styles of a CLIP this small
         assert torch.equal(features[~refused], frozen[~refused])  # to the bit
 
 
@@ -324,9 +324,10 @@ OUT_OF_RANGE: dict[str, list[tuple[str, Any]]] = {
     "door": [("blocks", 0), ("copies", -1), ("threshold", -0.1)],
     "shutter": [("coloured", -1), ("copies", -1), ("shrinkage", 0.0)],
     "nullspace": [
-        ("protect", 0.0), ("alpha", 1.1), ("threshold", -0.1), ("prototypes", "shots"),
-        ("inversion_steps", 0),
+        ("protect", 0.0), ("alpha", 1.1), ("prototypes", "shots"), ("inversion_steps", 0),
     ],
+    "late-gate": [("noisy", -1), ("copies", -1), ("threshold", -0.1), ("classifier", "tree")],
+    "text-gate": [("threshold", -0.1), ("threshold", 1.0)],
     "salun": [("share", 0.0), ("share", 1.5), ("loss", "none"), ("forget_weight", -1.0)],
     "doco": [("hidden", 0), ("pace", -1.0), ("forget_weight", -1.0)],
     "slug": [("keep", 0.0), ("keep", 1.1), ("layers", 0), ("longest", 0.0), ("judged", 0)],

@@ -1,0 +1,43 @@
+"""Pictures as they come out of a bad camera or a small file: the fixed list that all are tested on.
+
+No method trains on any of them. All are mild for a person, and for a CLIP: what they change is what
+a method decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+import torchvision.transforms.v2.functional as tv
+from torch import Tensor
+
+from adu_core.task import DomainDataset
+
+
+def _noise(sigma: float) -> Callable[[Tensor], Tensor]:
+    """Gaussian noise of ``sigma`` grey levels of 255, the same for the same pictures."""
+
+    def noisy(pictures: Tensor) -> Tensor:
+        drawn = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(0))
+        return (pictures + sigma * drawn).round().clamp(0, 255).to(torch.uint8)
+
+    return noisy
+
+
+#: What each does to pictures (B, 3, S, S) uint8, on the CPU; the strengths are ours [choice].
+CORRUPTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "noise 16": _noise(16),
+    "noise 24": _noise(24),
+    "JPEG 15": lambda pictures: tv.jpeg(pictures, 15),
+    "blur": lambda pictures: tv.gaussian_blur(pictures, [5, 5], [1.0, 1.0]),
+    "2 bits": lambda pictures: tv.posterize(pictures, 2),
+    "gamma 2.5": lambda pictures: tv.adjust_gamma(pictures, 2.5),
+    "contrast 0.5": lambda pictures: tv.adjust_contrast(pictures, 0.5),
+}
+
+
+def corrupted(dataset: DomainDataset, name: str) -> DomainDataset:
+    """The same pictures, each with the corruption called ``name``."""
+    return replace(dataset, pictures=CORRUPTIONS[name](dataset.pictures.cpu()))
