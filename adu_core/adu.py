@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +36,16 @@ class ADU(Steps, Method):
         0, "learned text tokens; 0: text is fixed, as in the paper", least=0, most=512
     )
     instapg_block: int = setting(1, "where InstaPG stands, from 0 [choice]", least=0, most=511)
-    instapg_wiring: Wiring = setting("add", "how answers reach later blocks [choice]")
-    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.3, 1.0, 3.0, 10.0))
+    instapg_wiring: Wiring = setting("every", "how answers reach the blocks [choice]")
+    forget_weight: float = setting(1.0, "of L_forget", least=0)
     gamma: float = setting(30.0, "of the domain classifier's cross-entropy", least=0)
     lam: float = setting(10.0, "of MMD²; below 0, a control, it draws domains together")
+    classifier_scale: float = setting(
+        10.0, "of the features, as the domain classifier sees them [choice]", above=0
+    )
+    loss_mean: Literal["side", "batch"] = setting(
+        "side", "L_memorize and L_forget are means over their side, or over the batch [choice]"
+    )
     bandwidths: tuple[float, ...] = setting(
         losses.BANDWIDTHS, "of the kernels, times the median heuristic [choice]", above=0
     )
@@ -65,11 +71,16 @@ class ADU(Steps, Method):
 
     def search(self) -> dict[str, tuple[Any, ...]]:
         """What a fair search tries: γ, λ and InstaPG's block only where they are in play."""
-        found = dict(super().search()) | {"learning_rate": (0.0025, 0.01, 0.03)}
+        found: dict[str, tuple[Any, ...]] = {
+            "epochs": (6, 12, 25, 50),
+            "learning_rate": (0.001, 0.0025, 0.01, 0.03, 0.1),
+            "forget_weight": (0.1, 0.3, 1.0, 3.0, 10.0),
+            "prompt_tokens": (8, 16, 32, 64),
+        }
         if self.ddl:
-            found |= {"gamma": (1.0, 3.0, 10.0), "lam": (1.0, 3.0, 10.0)}
+            found |= {"gamma": (0.3, 1.0, 3.0, 10.0, 30.0), "lam": (1.0, 3.0, 10.0, 30.0)}
         if self.instapg:
-            found |= {"instapg_block": (0, 1, 2, 3)}
+            found |= {"instapg_block": (0, 1, 2, 3), "instapg_wiring": ("every", "add", "each")}
         return found
 
     def start(self, task: Task, seed: int = 0) -> Adapter:
@@ -83,12 +94,11 @@ class ADU(Steps, Method):
 
         def loss(batch: Batch) -> losses.Losses:
             features = adapter(batch.pictures)
-            classifier = adapter.domain_classifier
             return objective(
                 self,
                 features=features,
                 logits=adapter.logits(features),
-                domain_logits=None if classifier is None else classifier(features),
+                domain_logits=adapter.domain_logits(features),
                 labels=batch.labels,
                 domains=batch.domains,
                 forgotten=batch.forgotten,
@@ -123,12 +133,14 @@ def objective(
             lam=settings.lam,
             multiples=settings.bandwidths,
         )
-    return losses.total(
+    to_memorize, to_forget = (
         losses.memorize(logits, labels, ~forgotten),
         losses.forget(logits, forgotten),
-        apart,
-        settings.forget_weight,
     )
+    if settings.loss_mean == "batch":
+        share = forgotten.to(logits.dtype).mean()
+        to_memorize, to_forget = (1 - share) * to_memorize, share * to_forget
+    return losses.total(to_memorize, to_forget, apart, settings.forget_weight)
 
 
 class Adapter(Model):
@@ -154,6 +166,7 @@ class Adapter(Model):
         self.instapg: InstaPG | None = None
         self.text: TextPrompts | None = None
         self.domain_classifier: nn.Module | None = None
+        self.scale = settings.classifier_scale
         if settings.instapg:
             block = settings.instapg_block
             if not 0 <= block < depth:
@@ -177,6 +190,13 @@ class Adapter(Model):
         """Features after unlearning: (B, 3, S, S) → (B, feature_size), of length 1."""
         return self.clip.encode_image(pictures, self.vision, self.instapg, trace=trace)
 
+    def domain_logits(self, features: Tensor) -> Tensor | None:
+        """The domain classifier's logits: (B, feature_size) → (B, D); None if there is none."""
+        if self.domain_classifier is None:
+            return None
+        logits: Tensor = self.domain_classifier(self.scale * features)
+        return logits
+
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """Features of sentences, with the learned context if there is one: (T, feature_size)."""
         return self.clip.encode_text(texts, self.text)
@@ -191,12 +211,12 @@ _NAMES = {
 
 #: What differs for small CLIPs, by name: the best mean H over validation pictures of the drawn
 #: world and of PACS, of the settings that a search of each tried (see the design notes).
-_SHORT = {"epochs": 12, "gamma": 3.0, "lam": 10.0}
+_SHORT = {"epochs": 12, "gamma": 3.0, "lam": 10.0, "classifier_scale": 1.0}
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "baseline": {**_SHORT, "forget_weight": 0.3},
-    "instapg": _SHORT,
+    "instapg": {**_SHORT, "instapg_wiring": "add"},
     "ddl": _SHORT,
-    "full": {**_SHORT, "instapg_block": 0},
+    "full": {**_SHORT, "instapg_wiring": "add", "instapg_block": 0},
 }
 
 #: The paper's values, for CLIP ViT-B/16 on pictures of 224 pixels.

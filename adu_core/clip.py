@@ -245,8 +245,9 @@ class FrozenCLIP(nn.Module):
         for number in range(count):
             if between is not None:
                 x = torch.cat([between(number, x[:, :own]), x[:, own:]], dim=1)
-            if instapg is not None and layers and number == instapg.block:
-                layers[number:] = instapg(tokens, x[:, tower.prefix : own])
+            if instapg is not None and number < len(layers) and instapg.stands_before(number):
+                made = instapg(tokens, x[:, tower.prefix : own], number)
+                layers[number : number + len(made)] = made
             if number < len(layers):
                 x = torch.cat([x[:, :own], layers[number]], dim=1)
             if trace is not None:

@@ -48,24 +48,26 @@ class TextPrompts(nn.Module):
 
 
 #: What becomes of the answers, see ``InstaPG``.
-Wiring = Literal["add", "each", "replace"]
+Wiring = Literal["every", "add", "each", "replace"]
 
 
 class InstaPG(nn.Module):
     """Cross-attention that turns the prompts of later blocks into prompts of this picture.
 
     It stands before block ``block`` (counted from 0): the vision prompts are the queries, the
-    patch tokens that enter that block are keys and values (paper: Figure 2b). The paper's text at
-    hand says neither how the answers reach the later blocks nor how many heads there are, so
-    both are settings:
+    patch tokens that enter a block are keys and values. The authors' Figure 2b shows one block, in
+    which the answer takes the prompts' place; what becomes of later blocks is not said [choice]:
 
-    - ``"add"``: that block's prompts ask; their answer is added to the prompts of every block
-      from there on.
-    - ``"each"``: every later block's prompts ask for themselves; each answer is added to its own.
+    - ``"every"``: the figure's block, in every block from ``block`` on: its prompts ask its own
+      patches, and the answer takes their place. One head, no last projection, as drawn.
+    - ``"add"``, ours: the prompts of ``block`` ask; their answer is added to the prompts of every
+      block from there on.
+    - ``"each"``, ours: every later block's prompts ask the patches that enter ``block``; each
+      answer is added to its own.
     - ``"replace"``: like ``"add"``, but the answer takes the prompts' place.
 
-    The last projection starts at zero where answers are added: training starts from plain
-    vision prompts.
+    Ours have heads and a last projection, which starts at zero where answers are added: training
+    starts from plain vision prompts.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class InstaPG(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        heads = 1 if wiring == "every" else heads
         if width % heads:
             raise ValueError(f"{heads} heads do not divide the tokens' width, {width}")
         if wiring not in get_args(Wiring):
@@ -91,8 +94,14 @@ class InstaPG(nn.Module):
         for linear in (self.query, self.key, self.value, self.output):
             nn.init.xavier_uniform_(linear.weight, generator=generator)
             nn.init.zeros_(linear.bias)
-        if wiring != "replace":
+        if wiring == "every":
+            self.output = nn.Identity()
+        elif wiring != "replace":
             nn.init.zeros_(self.output.weight)
+
+    def stands_before(self, block: int) -> bool:
+        """Whether it makes prompts where the tokens enter this block."""
+        return block == self.block or (self.wiring == "every" and block > self.block)
 
     def answer(self, prompts: Tensor, patches: Tensor) -> Tensor:
         """Prompts (Q, width) ask patches (B, N, width) → (B, Q, width)."""
@@ -105,17 +114,21 @@ class InstaPG(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def forward(self, tokens: Tensor, patches: Tensor) -> Tensor:
-        """The prompts of blocks ``block`` to L-1, made this picture's own.
+    def forward(self, tokens: Tensor, patches: Tensor, block: int | None = None) -> Tensor:
+        """The prompts of some blocks from ``block`` on, made this picture's own.
 
-        tokens (L, P, width) and patches (B, N, width) → (L - block, B, P, width)
+        tokens (L, P, width) and patches (B, N, width) → (K, B, P, width), of block ``block`` alone
+        if it stands before every block, of all up to L - 1 otherwise
         """
-        later = tokens[self.block :, None]
+        block = self.block if block is None else block
+        if self.wiring == "every":
+            return self.answer(tokens[block], patches)[None]
+        later = tokens[block:, None]
         if self.wiring == "each":
             answers = self.answer(later.flatten(0, 2), patches)
             own: Tensor = answers.unflatten(1, (len(later), -1)).transpose(0, 1)
             return later + own
-        answers = self.answer(tokens[self.block], patches)
+        answers = self.answer(tokens[block], patches)
         if self.wiring == "replace":
             return answers.expand(len(later), -1, -1, -1)
         return later + answers

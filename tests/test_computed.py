@@ -144,7 +144,7 @@ def means(folder: str, *by: str) -> Any:
     return summary(read_table(RESULTS / folder), list(by)).set_index(list(by)).sort_index()
 
 
-GATES = ["shutter", "door", "gate", "nullspace"]
+GATES = ["shutter", "door", "gate", "text-gate"]
 #: By folder of records, the numbers that its line in the README gives, in their order.
 LINES: dict[str, Callable[[], list[Any]]] = {
     "ablation": lambda: [

@@ -111,11 +111,11 @@ def do(arguments: argparse.Namespace) -> None:
     device = resolved(arguments.device, spec.clip)
     trials: list[str] = []
     if arguments.tune:
-        from adu_core.runs.tune import trial_specs, tune
+        from adu_core.runs.tune import tune
 
         kept, count = folder / TRIALS if folder else None, arguments.trials or 8
-        trials = [f"{trial.name}.json" for trial in trial_specs(spec, count)]
-        spec = tune(spec, count, folder=kept, device=device).best
+        tuned = tune({spec.method.name: spec}, count, folder=kept, device=device)[spec.method.name]
+        spec, trials = tuned.best, [f"{trial.name}.json" for trial in tuned.specs]
         print(f"chosen on validation pictures: {said(spec.method)}\n")
     checkpoint = folder / CHECKPOINT if folder else None
     done = run(spec, device, checkpoint=checkpoint)

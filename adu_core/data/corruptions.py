@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from io import BytesIO
 
+import numpy as np
 import torch
 import torchvision.transforms.v2.functional as tv
+from PIL import Image
 from torch import Tensor
 
 from adu_core.task import DomainDataset
@@ -26,11 +29,25 @@ def _noise(sigma: float) -> Callable[[Tensor], Tensor]:
     return noisy
 
 
+def _jpeg(quality: int) -> Callable[[Tensor], Tensor]:
+    """Written by Pillow as a JPEG of that quality, and read again."""
+
+    def written(pictures: Tensor) -> Tensor:
+        found = []
+        for picture in pictures:
+            file = BytesIO()
+            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
+            found.append(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
+        return torch.stack(found) if found else pictures
+
+    return written
+
+
 #: What each does to pictures (B, 3, S, S) uint8, on the CPU; the strengths are ours [choice].
 CORRUPTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "noise 16": _noise(16),
     "noise 24": _noise(24),
-    "JPEG 15": lambda pictures: tv.jpeg(pictures, 15),
+    "JPEG 15": _jpeg(15),
     "blur": lambda pictures: tv.gaussian_blur(pictures, [5, 5], [1.0, 1.0]),
     "2 bits": lambda pictures: tv.posterize(pictures, 2),
     "gamma 2.5": lambda pictures: tv.adjust_gamma(pictures, 2.5),

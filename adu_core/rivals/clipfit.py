@@ -71,12 +71,16 @@ class CLIPFit(Steps, Method):
     undo = "load the frozen weights again"
     small = {"epochs": 8, "learning_rate": 0.03, "forget_weight": 3.0}
 
-    epochs: int = setting(100, "passes over the shots", least=1, most=10_000)
-    learning_rate: float = setting(
-        0.002, "the highest, after one epoch", least=0, search=(0.002, 0.01, 0.03, 0.1)
+    epochs: int = setting(
+        100, "passes over the shots", least=1, most=10_000, search=(6, 12, 25, 50, 100)
     )
-    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(1.0, 2.0, 3.0, 5.0))
-    lam: float = setting(8.0, "of 1 - cos(text, frozen text)", least=0, search=(0.5, 2.0, 8.0))
+    learning_rate: float = setting(
+        0.002, "the highest, after one epoch", least=0, search=(0.0005, 0.002, 0.01, 0.03, 0.1)
+    )
+    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.3, 1.0, 3.0, 10.0))
+    lam: float = setting(
+        8.0, "of 1 - cos(text, frozen text)", least=0, search=(0.5, 2.0, 8.0, 30.0)
+    )
 
     def check(self, task: Task) -> None:
         """Raise ``ValueError`` too for a CLIP without the weights that learn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -86,14 +86,22 @@ class CoOp(Steps, Method):
         "forget_weight": 0.3,
     }
 
-    tokens: int = setting(16, "learned text tokens before the name", least=1, most=512)
+    tokens: int = setting(
+        16, "learned text tokens before the name", least=1, most=512, search=(2, 4, 8, 16)
+    )
     sentence: Sentence = setting("name", "what stands behind the tokens", search=("name", "photo"))
     init_std: float = setting(0.02, "of the tokens' first values", least=0)
-    views: int = setting(4, "of each shot, encoded once: itself, then crops", least=1, most=1000)
-    learning_rate: float = setting(
-        0.002, "the highest, after one epoch", least=0, search=(0.002, 0.01, 0.03, 0.1, 0.3)
+    views: int = setting(
+        4, "of each shot, encoded once: itself, then crops", least=1, most=1000, search=(1, 2, 4, 8)
     )
-    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.1, 0.3, 1.0, 3.0))
+    learning_rate: float = setting(
+        0.002, "the highest, after one epoch", least=0, search=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+    )
+    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(0.1, 0.3, 1.0, 3.0, 10.0))
+
+    def search(self) -> dict[str, tuple[Any, ...]]:
+        """What a fair search tries."""
+        return super().search() | {"epochs": (6, 12, 25, 50)}
 
     def check(self, task: Task) -> None:
         """Raise ``ValueError`` too if the tokens leave no room for the names."""

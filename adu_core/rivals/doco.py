@@ -110,18 +110,27 @@ class DoCo(Steps, Method):
     undo = "load the frozen weights again"
     small = {"epochs": 6, "learning_rate": 1e-3}
 
-    epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
-    learning_rate: float = setting(
-        1e-4, "the highest, after one epoch [choice]", least=0, search=(1e-4, 5e-4, 1e-3, 2e-3)
+    epochs: int = setting(
+        10, "passes over the shots [choice]", least=1, most=10_000, search=(3, 6, 12, 25)
     )
-    forget_weight: float = setting(1.0, "of the correction", least=0, search=(0.3, 1.0, 3.0))
-    surgery: bool = setting(True, "where the correction is against L_memorize, mend it")
+    learning_rate: float = setting(
+        1e-4,
+        "the highest, after one epoch [choice]",
+        least=0,
+        search=(1e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+    )
+    forget_weight: float = setting(
+        1.0, "of the correction", least=0, search=(0.1, 0.3, 1.0, 3.0, 10.0)
+    )
+    surgery: bool = setting(
+        True, "where the correction is against L_memorize, mend it", search=(True, False)
+    )
     hidden: int = setting(64, "width of the discriminator", least=1, most=65_536)
     pace: float = setting(
         10.0,
         "the discriminator's learning rate, times the learner's",
         least=0,
-        search=(3.0, 10.0, 30.0),
+        search=(1.0, 3.0, 10.0, 30.0),
     )
 
     def check(self, task: Task) -> None:

@@ -40,7 +40,7 @@ class ClassifierSettings(Settings):
         "of LDA's scatter within domains: 0 none, 1 all directions alike",
         above=0,
         most=1,
-        search=(0.03, 0.1, 0.3, 0.6),
+        search=(0.01, 0.03, 0.1, 0.3, 0.6),
     )
     inverse_penalty: float = setting(1e-3, "C of the logistic regression", above=0, most=1e6)
     threshold: float = setting(
@@ -48,9 +48,11 @@ class ClassifierSettings(Settings):
         "pictures more probably forgotten are stopped; 0: chosen by cross-validation",
         least=0,
         most=0.99,
-        search=(0.0, 0.1, 0.2, 0.3, 0.4),
+        search=(0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
     )
-    copies: int = setting(8, "moved and mirrored copies of each shot", least=0, most=100)
+    copies: int = setting(
+        8, "moved and mirrored copies of each shot", least=0, most=100, search=(0, 4, 8, 16)
+    )
     shift: float = setting(
         0.08, "how far copies are moved at most, a share of the side", least=0, most=0.5
     )

@@ -31,7 +31,7 @@ class Door(ClassifierSettings, Method):
     """
 
     blocks: int = setting(
-        2, "the door stands behind so many blocks", least=1, most=100, search=(1, 2, 3, 4)
+        2, "the door stands behind so many blocks", least=1, most=100, search=(1, 2, 3, 4, 5)
     )
 
     name = "door"

@@ -29,7 +29,7 @@ class Gate(ClassifierSettings, Method):
     """
 
     blocks: int = setting(
-        4, "of how many blocks' outputs the evidence is", least=1, most=100, search=(2, 3, 4)
+        4, "of how many blocks' outputs the evidence is", least=1, most=100, search=(1, 2, 3, 4, 5)
     )
 
     name = "gate"

@@ -101,14 +101,21 @@ class LPPP(Views, Method):
     undo = "take the zero-shot head again"
     small = {"forget_weight": 20.0, "views": 4}
 
-    epochs: int = setting(300, "full-batch steps", least=1, most=100_000, search=(100, 300, 1000))
-    momentum: float = setting(0.9, "of the steps", least=0, most=0.9999)
-    alpha: float = setting(
-        250.0, "α at the start, times the classes' mean f · t", least=0, search=(80.0, 250.0, 800.0)
+    epochs: int = setting(
+        300, "full-batch steps", least=1, most=100_000, search=(30, 100, 300, 1000)
     )
-    forget_weight: float = setting(1.0, "of L_forget", least=0, search=(1.0, 5.0, 10.0, 20.0, 50.0))
+    momentum: float = setting(0.9, "of the steps", least=0, most=0.9999, search=(0.0, 0.5, 0.9))
+    alpha: float = setting(
+        250.0,
+        "α at the start, times the classes' mean f · t",
+        least=0,
+        search=(25.0, 80.0, 250.0, 800.0),
+    )
+    forget_weight: float = setting(
+        1.0, "of L_forget", least=0, search=(0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    )
     views: int = setting(
-        1, "of each shot: itself, then crops", least=1, most=1000, search=(1, 4, 8)
+        1, "of each shot: itself, then crops", least=1, most=1000, search=(1, 2, 4, 8)
     )
 
     def start(self, task: Task, seed: int = 0) -> LinearHead:

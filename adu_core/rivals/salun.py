@@ -40,22 +40,29 @@ class SalUn(Steps, Method):
     undo = "load the frozen weights again"
     small = {"learning_rate": 1e-3, "epochs": 6}
 
-    epochs: int = setting(10, "passes over the shots [choice]", least=1, most=10_000)
+    epochs: int = setting(
+        10, "passes over the shots [choice]", least=1, most=10_000, search=(3, 6, 12, 25)
+    )
     learning_rate: float = setting(
-        1e-4, "the highest, after one epoch [choice]", least=0, search=(1e-4, 5e-4, 1e-3, 2e-3)
+        1e-4,
+        "the highest, after one epoch [choice]",
+        least=0,
+        search=(1e-5, 1e-4, 3e-4, 1e-3, 3e-3),
     )
     share: float = setting(
         0.5,
         "of the vision tower's weights that may change",
         above=0,
         most=1,
-        search=(0.1, 0.5, 1.0),
+        search=(0.03, 0.1, 0.3, 0.5, 1.0),
     )
     loss: Literal["random labels", "entropy"] = setting(
-        "random labels", "what forgotten shots are taught"
+        "random labels",
+        "what forgotten shots are taught",
+        search=("random labels", "entropy"),
     )
     forget_weight: float = setting(
-        1.0, "of the forgotten shots' loss", least=0, search=(0.3, 1.0, 3.0)
+        1.0, "of the forgotten shots' loss", least=0, search=(0.1, 0.3, 1.0, 3.0, 10.0)
     )
 
     def check(self, task: Task) -> None:

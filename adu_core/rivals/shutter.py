@@ -35,11 +35,15 @@ class Shutter(ClassifierSettings, Method):
         "of LDA's scatter within domains: 0 none, 1 all directions alike",
         above=0,
         most=1,
-        search=(0.01, 0.03, 0.1),
+        search=(0.003, 0.01, 0.03, 0.1, 0.3),
     )
     copies: int = setting(4, "moved and mirrored copies of each shot", least=0, most=100)
     coloured: int = setting(
-        4, "moved copies in other colours, contrast and sharpness", least=0, most=100
+        4,
+        "moved copies in other colours, contrast and sharpness",
+        least=0,
+        most=100,
+        search=(0, 4, 8),
     )
 
     name = "shutter"

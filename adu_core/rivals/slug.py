@@ -61,10 +61,14 @@ class SLUG(Method):
     """
 
     keep: float = setting(
-        0.7, "of the retained shots' accuracy", above=0, most=1, search=(0.6, 0.7, 0.8, 0.9, 0.95)
+        0.7,
+        "of the retained shots' accuracy",
+        above=0,
+        most=1,
+        search=(0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98),
     )
     layers: int = setting(
-        3, "of the front that are tried", least=1, most=10_000, search=(1, 2, 3, 6)
+        3, "of the front that are tried", least=1, most=10_000, search=(1, 2, 3, 6, 12)
     )
     longest: float = setting(2.0, "step that is tried, a share of the layer's length", above=0)
     judged: int = setting(48, "shots of each side that judge a step", least=1, most=1_000_000)

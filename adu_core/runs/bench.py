@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,16 +17,14 @@ from adu_core.runs.record import read_record
 from adu_core.runs.records import summary, to_table
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
-from adu_core.runs.tune import Trial, best, best_at, read_trials, trial_specs
+from adu_core.runs.tune import KEEP, Tuned, most_selective, tune
 from adu_core.task import Method, Target
 
-#: What a method may cost in Mem at most, where For is compared at like Mem: a share of zero-shot's.
-KEEP = 0.95
-#: The column of For at like Mem.
-FOR_AT_KEEP = f"for_at_mem_{100 * KEEP:.0f}"
+#: The column of selectivity with the settings that were chosen by it.
+SELECTIVE = f"selectivity_at_mem_{100 * KEEP:.0f}"
 _ALSO = (
-    "mem_before", "h_validation", "mem_validation", "h_held_out", "fit_seconds", "learned_numbers",
-    "peak_memory_mb",
+    "mem_before", "h_validation", "mem_validation", "h_held_out", "h_corrupted", "for_corrupted",
+    "refused", "confident", "fit_seconds", "learned_numbers", "peak_memory_mb",
 )  # fmt: skip
 
 
@@ -35,11 +33,12 @@ class Bench:
     """A finished bench.
 
     rows:     a row for each method, by its name, the best first: the means that ``summary`` takes
-              over targets and seeds, and for_at_mem_95, the For of the settings that, on
-              validation, forget most among those with a Mem of at least ``KEEP`` of zero-shot's;
-              NaN if none of the trials had
+              over targets and seeds, and selectivity_at_mem_90, that of the settings which are the
+              most selective on validation among those with a Mem of at least ``KEEP`` of
+              zero-shot's; NaN if none of the trials had
     methods:  by name, with the settings that they ran with
-    trials:   of each method, Mem and For of all its trials on validation pictures
+    trials:   of each method, Mem and For of all its whole trials on validation pictures
+    tried:    how many settings of each were tried, short or whole
     left_out: methods without a row, and why
     pick:     the name of the method to take, or None; ``reason`` says why
     doubt:    a warning if the CLIP does not know the pictures, or ""
@@ -48,6 +47,7 @@ class Bench:
     rows: pd.DataFrame
     methods: dict[str, Method]
     trials: dict[str, list[tuple[float, float]]]
+    tried: dict[str, int]
     left_out: dict[str, str]
     pick: str | None
     reason: str
@@ -89,26 +89,21 @@ def bench(
             left_out[method.name] = str(error)
         else:
             able.append(method)
-    run = partial(sweep, processes=processes, device=device, progress=progress)
-    tuned: dict[str, list[Trial]] = {}
-    if trials:  # all in one sweep
-        tried = {
-            method.name: trial_specs(replace(template, method=method), trials, targets)
-            for method in able
-        }
-        work = [spec for some in tried.values() for spec in some]
-        run(work, folder / "trials", label="trials on validation pictures", failed={})
-        tuned = {name: read_trials(some, folder / "trials") for name, some in tried.items()}
-    chosen, keeping = _choose(able, tuned, left_out)
+    share: dict[str, Any] = {"processes": processes, "device": device, "progress": progress}
+    tuned: dict[str, Tuned] = {}
+    if trials:
+        starts = {method.name: replace(template, method=method) for method in able}
+        tuned = tune(starts, trials, targets=targets, folder=folder / "trials", **share)
+    chosen, selective = _choose(able, tuned, left_out)
 
-    measured = replace(template, on="test", measure=("held-out", "validation"))
+    measured = replace(template, on="test", measure=("held-out", "validation", "corrupted"))
     asked = [
         specs(measured, methods=list(made.values()), forget=targets, seeds=seeds)
-        for made in (chosen, keeping)
+        for made in (chosen, selective)
     ]
     failed: dict[Spec, str] = {}
     work = list(dict.fromkeys(spec for some in asked for spec in some))
-    run(work, folder / "runs", label="runs on test pictures", failed=failed)
+    sweep(work, folder / "runs", label="runs on test pictures", failed=failed, **share)
     left_out |= {spec.method.name: error for spec, error in failed.items()}
     ran = {name: made for name, made in chosen.items() if name not in left_out}
     if not ran:
@@ -116,37 +111,36 @@ def bench(
     done, kept = ([spec for spec in some if spec.method.name not in left_out] for some in asked)
     rows, doubt = _rows(done, folder / "runs")
     if trials:
-        at_keep = _rows(kept, folder / "runs")[0]["for"] if kept else pd.Series(dtype=float)
+        some = _rows(kept, folder / "runs")[0]["selectivity"] if kept else pd.Series(dtype=float)
     else:  # nothing was tried but the defaults: do they keep enough?
-        at_keep = rows["for"].where(rows["mem_validation"] >= KEEP * rows["mem_before"])
-    rows[FOR_AT_KEEP] = at_keep.reindex(rows.index)
+        some = rows["selectivity"].where(rows["mem_validation"] >= KEEP * rows["mem_before"])
+    rows[SELECTIVE] = some.reindex(rows.index)
     pick, reason = choose(rows, ran)
     points = {
-        name: [(trial.metrics["mem"], trial.metrics["for"]) for trial in tuned.get(name, [])]
+        name: [(each.metrics["mem"], each.metrics["for"]) for each in tuned[name].trials]
         for name in ran
+        if name in tuned
     }
-    return Bench(rows, ran, points, left_out, pick, reason, doubt)
+    tried = {name: tuned[name].tried if name in tuned else 0 for name in ran}
+    return Bench(rows, ran, points, tried, left_out, pick, reason, doubt)
 
 
 def _choose(
-    methods: Sequence[Method],
-    tuned: Mapping[str, Sequence[Trial]],
-    left_out: dict[str, str],
+    methods: Sequence[Method], tuned: Mapping[str, Tuned], left_out: dict[str, str]
 ) -> tuple[dict[str, Method], dict[str, Method]]:
-    """Of each method the settings with the best H, and with the best For at a high Mem."""
+    """Of each method the settings with the best H, and the most selective ones."""
     chosen: dict[str, Method] = {}
-    keeping: dict[str, Method] = {}
+    selective: dict[str, Method] = {}
     for method in methods:
         if method.name not in tuned:
             chosen[method.name] = method
-        elif not tuned[method.name]:
+        elif not tuned[method.name].trials:
             left_out[method.name] = "every trial failed"
         else:
-            chosen[method.name] = best(tuned[method.name]).method
-            high = best_at(tuned[method.name], KEEP)
-            if high is not None:
-                keeping[method.name] = high.method
-    return chosen, keeping
+            chosen[method.name] = tuned[method.name].best.method
+            if high := most_selective(tuned[method.name].trials):
+                selective[method.name] = high.method
+    return chosen, selective
 
 
 def _rows(work: Iterable[Spec], folder: Path) -> tuple[pd.DataFrame, str]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adu_core.runs.bench import FOR_AT_KEEP, KEEP, Bench
+from adu_core.runs.bench import SELECTIVE, Bench
 from adu_core.runs.fronts import half_width
 from adu_core.runs.records import as_text
 from adu_core.runs.spec import Spec
+from adu_core.runs.tune import KEEP
 from adu_core.task import Target
 
-SCHEMA = 2
+SCHEMA = 3
 HEADS = {
     "mem": "Mem",
     "for": "For",
     "h": "H",
     "h ±": "±",
     "selectivity": "sel",
-    "h_validation": "H valid.",
-    FOR_AT_KEEP: f"For@{100 * KEEP:.0f}",
+    SELECTIVE: f"sel@{100 * KEEP:.0f}",
+    "h_corrupted": "corr. H",
+    "refused": "ref.",
+    "confident": "conf.",
     "h_held_out": "unmet H",
     "fit_seconds": "fit s",
     "learned_numbers": "numbers",
@@ -57,7 +60,8 @@ def as_dict(
                 "changes": method.changes,
                 "needs": method.needs,
                 "undo": method.undo,
-                "validation_trials": found.trials[method.name],
+                "validation_trials": found.trials.get(method.name, []),
+                "tried": found.tried[method.name],
             }
             for name, row in found.rows.to_dict("index").items()
         ],

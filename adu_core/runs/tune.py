@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from adu_core.runs.record import has_record, read_record
 from adu_core.runs.spec import Spec
@@ -15,8 +16,12 @@ from adu_core.task import Method, Target
 
 #: The shots that trials learn from; results use other seeds, from 0 on.
 TUNING_SEED = 50
-#: A search forgets at most so many of the targets by turns, and goes by the mean.
-TUNED_TARGETS = 2
+#: A first trial is so much shorter than a whole run, and so many go on to one.
+SHORTER, SURVIVORS = 4, 4
+#: How often a search looks beyond the ends of its ranges.
+WIDENED = 2
+#: What a method may cost in Mem at most where it is chosen by selectivity: a share of zero-shot's.
+KEEP = 0.9
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,27 @@ class Trial:
     zero_shot_mem: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tuned:
-    """The outcome of a search: the spec with the best method in it, and all that was tried."""
+    """A search: the spec to start from, what was tried, and what it cost.
 
-    best: Spec
-    trials: list[Trial]
+    trials: those of whole runs
+    tried:  how many settings
+    specs:  all that was run, short or whole
+    """
+
+    start: Spec
+    trials: list[Trial] = field(default_factory=list)
+    tried: int = 0
+    specs: list[Spec] = field(default_factory=list)
+
+    @property
+    def best(self) -> Spec:
+        """The spec with the settings of the highest H; ``ValueError`` if every trial failed."""
+        chosen = best(self.trials)
+        if chosen is None:
+            raise ValueError(f"every trial of {self.start.method.name} failed")
+        return replace(self.start, method=chosen.method)
 
 
 def candidates(method: Method, trials: int) -> list[Method]:
@@ -56,24 +76,52 @@ def candidates(method: Method, trials: int) -> list[Method]:
     return found
 
 
-def trial_specs(spec: Spec, trials: int, targets: Sequence[Target] = ()) -> list[Spec]:
-    """What a search runs: every candidate on validation pictures, for some of the targets."""
-    several = tuning_targets(targets or [spec.forget])
-    base = replace(spec, seed=TUNING_SEED, on="validation", measure=())
-    return [
-        replace(base, method=made, forget=target)
-        for made in candidates(spec.method, trials)
-        for target in several
-    ]
+def shorter(method: Method) -> Method:
+    """The method with a quarter of its epochs or iterations; as it is, if it has neither."""
+    settings = method.as_dict()["settings"]
+    name = next((name for name in ("epochs", "iterations") if name in settings), None)
+    return replace(method, **{name: max(1, settings[name] // SHORTER)}) if name else method
 
 
-def tuning_targets(targets: Sequence[Target]) -> list[Target]:
-    """The targets that a search goes by: the first and the last, or all if there are few."""
-    return list(dict.fromkeys([targets[0], targets[-1]]))[:TUNED_TARGETS]
+def beyond(method: Method, tried: Sequence[Method]) -> list[Method]:
+    """The method with each setting that lies at an end of what was tried moved one step further.
+
+    A step is the last one between values that were tried: a factor, or a difference where one of
+    them is 0. What the setting's own limits forbid is no end, nor is one of words or of yes and no.
+    """
+    found, limits = [], {each.name: each.metadata["limits"] for each in fields(method)}
+    for name in method.search():
+        value = getattr(method, name)
+        if isinstance(value, bool | str | tuple):
+            continue
+        values = sorted({getattr(one, name) for one in tried})
+        if len(values) < 2 or value not in (values[0], values[-1]):
+            continue
+        inner = values[1] if value == values[0] else values[-2]
+        further: Any = value * value / inner if value and inner else 2 * value - inner
+        further = round(further) if isinstance(value, int) else float(f"{further:.3g}")
+        try:
+            made = replace(method, **{name: further})
+        except ValueError:  # beyond what there is
+            continue
+        if further != value and not _excluded(limits[name], further):
+            found.append(made)
+    return found
+
+
+def _excluded(limits: Any, value: float) -> bool:
+    """Whether 0 stands for something else, as where 0 lets a method choose."""
+    return value == 0 and any(getattr(each, "ge", None) == 0 for each in limits.metadata)
+
+
+def trial_specs(start: Spec, methods: Sequence[Method], targets: Sequence[Target]) -> list[Spec]:
+    """What a search runs: these settings on validation pictures, for all of the targets."""
+    base = replace(start, seed=TUNING_SEED, on="validation", measure=())
+    return [replace(base, method=made, forget=target) for made in methods for target in targets]
 
 
 def tune(
-    spec: Spec,
+    starts: Mapping[str, Spec],
     trials: int,
     *,
     targets: Sequence[Target] = (),
@@ -81,33 +129,77 @@ def tune(
     device: str = "cpu",
     processes: int = 1,
     progress: bool = True,
-) -> Tuned:
-    """Try ``trials`` settings of the spec's method and keep the one with the highest H.
+) -> dict[str, Tuned]:
+    """Search the settings of some methods, by name, by successive halving.
 
-    targets: what to forget by turns, in place of the spec's own
+    ``trials`` settings of each get a short run, the best of them a whole one: half of those that go
+    on have the highest H, the others the highest selectivity among those with a Mem of ``KEEP``
+    times zero-shot's. Where the best setting then lies at an end of its range, values beyond it are
+    tried as well.
+
+    targets: what to forget by turns, in place of the specs' own; trials are means over them
     folder:  where the trials' records are kept, so that an interrupted search goes on; without
              one they are not
 
-    A trial that fails, a loss that is not finite, say, is out of the race. Raises ``ValueError``
-    if all of them fail.
+    A trial that fails, a loss that is not finite, say, is out of the race; a method may be left
+    without any.
     """
-    work = trial_specs(spec, trials, targets)
+    found = {name: Tuned(start) for name, start in starts.items()}
+    tried: dict[str, list[Method]] = {}
     with TemporaryDirectory() as elsewhere:
-        kept = folder or elsewhere
-        failed: dict[Spec, str] = {}
-        sweep(
-            work,
-            kept,
-            device=device,
-            processes=processes,
-            progress=progress,
-            label=f"trials of {spec.method.name}",
-            failed=failed,
-        )
-        found = read_trials(work, kept)
-    if not found:
-        raise ValueError(f"every trial of {spec.method.name} failed: {next(iter(failed.values()))}")
-    return Tuned(replace(spec, method=best(found).method), found)
+
+        def run(asked: Mapping[str, Sequence[Method]], label: str) -> dict[str, list[Trial]]:
+            work = {
+                name: trial_specs(starts[name], some, targets or [starts[name].forget])
+                for name, some in asked.items()
+            }
+            every = list(dict.fromkeys(spec for some in work.values() for spec in some))
+            kept = folder or elsewhere
+            sweep(
+                every, kept, device=device, processes=processes, progress=progress, label=label,
+                failed={},
+            )  # fmt: skip
+            for name, some in work.items():
+                found[name].specs += some
+            return {name: read_trials(some, kept) for name, some in work.items()}
+
+        asked = {name: candidates(start.method, trials) for name, start in starts.items()}
+        shown = run({name: [shorter(one) for one in some] for name, some in asked.items()}, "short")
+        for name, some in asked.items():
+            going = {each.method for each in survivors(shown[name])}
+            tried[name] = some
+            asked[name] = [one for one in some if shorter(one) in going]
+        for round_ in range(1 + WIDENED):
+            more = run(asked, "whole runs" if not round_ else "beyond the ranges")
+            for name, whole in more.items():
+                found[name].trials += whole
+            asked = {}
+            for name, tuned in found.items():
+                ends = [
+                    one
+                    for chosen in (best(tuned.trials), most_selective(tuned.trials))
+                    if chosen
+                    for one in beyond(chosen.method, tried[name])
+                ]
+                if new := [one for one in dict.fromkeys(ends) if one not in tried[name]]:
+                    asked[name], tried[name] = new, [*tried[name], *new]
+            if not asked:
+                break
+    for name, tuned in found.items():
+        tuned.tried = len(tried[name])
+    return found
+
+
+def survivors(trials: Sequence[Trial]) -> list[Trial]:
+    """Those of short runs that get a whole one."""
+    by_h = sorted(trials, key=lambda trial: -_or_least(trial.metrics["h"]))
+    by_selectivity = sorted(
+        (trial for trial in trials if _keeps(trial)),
+        key=lambda trial: -_or_least(trial.metrics["selectivity"]),
+    )
+    found = [*by_h[: SURVIVORS // 2], *by_selectivity[: SURVIVORS // 2]]
+    chosen = {trial.method: trial for trial in [*found, *by_h]}
+    return list(chosen.values())[:SURVIVORS]
 
 
 def read_trials(work: Sequence[Spec], folder: str | Path) -> list[Trial]:
@@ -136,16 +228,20 @@ def mean_metrics(measured: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def best(trials: Sequence[Trial]) -> Trial:
+def best(trials: Sequence[Trial]) -> Trial | None:
     """The trial with the highest H; of equals the first, which is nearest to the defaults."""
-    return max(trials, key=lambda trial: _or_least(trial.metrics["h"]))
+    return max(trials, key=lambda trial: _or_least(trial.metrics["h"]), default=None)
 
 
-def best_at(trials: Sequence[Trial], keep: float) -> Trial | None:
-    """The trial with the highest For of those that keep the share ``keep`` of zero-shot's Mem."""
-    able = [trial for trial in trials if trial.metrics["mem"] >= keep * trial.zero_shot_mem]
-    return max(able, key=lambda trial: _or_least(trial.metrics["for"]), default=None)
+def most_selective(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the highest selectivity of those that keep ``KEEP`` of zero-shot's Mem."""
+    able = [trial for trial in trials if _keeps(trial)]
+    return max(able, key=lambda trial: _or_least(trial.metrics["selectivity"]), default=None)
+
+
+def _keeps(trial: Trial) -> bool:
+    return trial.metrics["mem"] >= KEEP * trial.zero_shot_mem
 
 
 def _or_least(value: float) -> float:
-    return value if value == value else -1.0
+    return value if value == value else -200.0

@@ -9,15 +9,21 @@ def make(wiring: str = "add", block: int = 1) -> InstaPG:
     return InstaPG(12, 3, block, wiring=wiring, generator=generator)  # type: ignore[arg-type]
 
 
+def learn_something(instapg: InstaPG) -> None:
+    """Where answers are added the last projection starts at zero."""
+    if instapg.wiring != "every":
+        torch.nn.init.normal_(instapg.output.weight, generator=torch.Generator().manual_seed(0))
+
+
 TOKENS, PATCHES = torch.randn(4, 5, 12), torch.randn(2, 9, 12)
 
 
-@pytest.mark.parametrize("wiring", ["add", "each", "replace"])
+@pytest.mark.parametrize("wiring", ["every", "add", "each", "replace"])
 def test_every_picture_gets_prompts_of_its_own(wiring: str) -> None:
     instapg = make(wiring)
-    torch.nn.init.normal_(instapg.output.weight)
+    learn_something(instapg)
     own = instapg(TOKENS, PATCHES)
-    assert own.shape == (3, 2, 5, 12)
+    assert own.shape == (1 if wiring == "every" else 3, 2, 5, 12)
     assert (own[:, 0] - own[:, 1]).abs().max() > 1e-3
     same = instapg(TOKENS, PATCHES[:1].expand(2, -1, -1))
     assert torch.allclose(same[:, 0], same[:, 1], atol=1e-6)
@@ -44,9 +50,35 @@ def test_wirings_differ_in_who_asks_and_what_becomes_of_it() -> None:
     assert not torch.allclose(own[2], answers[2], atol=1e-3)
 
 
-def test_the_gradient_reaches_every_part() -> None:
-    instapg = make()
-    torch.nn.init.normal_(instapg.output.weight)
+def test_in_every_block_the_prompts_ask_its_own_patches(tiny_clip: FrozenCLIP, few: Splits) -> None:
+    """The authors' figure, by hand: from the block on, answers stand where prompts stood."""
+    names = few.shots.class_names, few.shots.domain_names
+    settings = method("instapg", instapg_block=1, prompt_std=0.3)
+    adapter = Adapter(tiny_clip, *names, ["sketch"], settings)  # type: ignore[arg-type]
+    instapg, tower = adapter.instapg, tiny_clip.tower
+    assert instapg is not None
+    assert instapg.wiring == "every"
+    tokens, pictures = adapter.vision.tokens, few.test.pictures[:2]
+    with torch.no_grad():
+        x = tower.embed(tiny_clip.normalise(pictures))
+        own = x.shape[1]
+        for number in range(len(tiny_clip.blocks)):
+            prompts = tower.enter(tokens[:1])[0] if number == 0 else tokens[number]
+            patches = instapg.patch_norm(x[:, tower.prefix : own])
+            if number:
+                query = instapg.query(instapg.prompt_norm(prompts))
+                scores = query @ instapg.key(patches).mT / tiny_clip.width**0.5
+                prompts = scores.softmax(dim=-1) @ instapg.value(patches)
+            x = torch.cat([x[:, :own], prompts.expand(len(x), -1, -1)], dim=1)
+            x = tower.run(number, x)
+        wanted = torch.nn.functional.normalize(tower.pool(x[:, :own]), dim=-1)
+        torch.testing.assert_close(adapter(pictures), wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("wiring", ["every", "add"])
+def test_the_gradient_reaches_every_part(wiring: str) -> None:
+    instapg = make(wiring)
+    learn_something(instapg)
     instapg(TOKENS, PATCHES).square().sum().backward()
     for name, parameter in instapg.named_parameters():
         assert parameter.grad is not None, name
@@ -62,7 +94,7 @@ def test_bad_settings_are_refused() -> None:
         InstaPG(12, 3, 0, wiring="mul", generator=generator)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wiring", ["add", "each", "replace"])
+@pytest.mark.parametrize("wiring", ["every", "add", "each", "replace"])
 def test_a_pictures_features_are_its_own_whatever_batch_it_is_in(
     wiring: str, tiny_clip: FrozenCLIP, few: Splits
 ) -> None:
@@ -71,7 +103,7 @@ def test_a_pictures_features_are_its_own_whatever_batch_it_is_in(
     settings = method("full", "mini", instapg_wiring=wiring, prompt_std=0.3)
     adapter = Adapter(tiny_clip, *names, ["sketch"], settings)  # type: ignore[arg-type]
     assert adapter.instapg is not None
-    torch.nn.init.normal_(adapter.instapg.output.weight, generator=torch.Generator().manual_seed(0))
+    learn_something(adapter.instapg)
     pictures = few.test.pictures[::7]
     assert len(pictures) >= 4
     with torch.no_grad():

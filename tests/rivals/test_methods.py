@@ -407,7 +407,7 @@ def test_words_become_settings(name: str, text: str, value: Any) -> None:
         ("gamma", "hot", "must be a number"),
         ("gamma", "nan", "gamma must be finite"),
         ("ddl", "maybe", "must be true or false"),
-        ("instapg_wiring", "floor", "must be 'add', 'each' or 'replace'"),
+        ("instapg_wiring", "floor", "must be 'every', 'add', 'each' or 'replace'"),
         ("bandwidths", "1,2", "it takes numbers joined by"),
         ("bandwidths", "1++2", "it takes numbers joined by"),
         ("colour", "red", "no setting 'colour': there are epochs, batch_size"),
