@@ -1,7 +1,7 @@
 """Train a small CLIP.
 
-Train a small CLIP from nothing on the drawn world or on your own folder; the validation and test
-pictures of `adu run` are left out. Interrupted with Ctrl-C, the same command goes on after the
+Train a small CLIP from nothing on the drawn world or on your own folder; the shots, validation and
+test pictures of `adu run` are left out. Interrupted with Ctrl-C, the same command goes on after the
 last whole epoch.
 """
 
@@ -73,7 +73,7 @@ def do(arguments: argparse.Namespace) -> None:
 
     from adu_core.clips.load import mini_config
     from adu_core.data.grammar import drawn, parse
-    from adu_core.data.sources import TRAIN, VALIDATION, read_share, source_names
+    from adu_core.data.sources import PRETRAIN, VALIDATION, read_share, source_names
     from adu_core.data.world import CLASSES
     from adu_core.data.world import world as draw_world
     from adu_core.machine.files import read_json
@@ -106,7 +106,7 @@ def do(arguments: argparse.Namespace) -> None:
         validation = draw_world("validation", min(count, 25), **world)
     else:
         epochs = epochs or FOLDER_EPOCHS
-        pictures = read_share(arguments.data, TRAIN, arguments.size, count, arguments.seed)
+        pictures = read_share(arguments.data, PRETRAIN, arguments.size, count, arguments.seed)
         validation = read_share(arguments.data, VALIDATION, arguments.size)
         gone = torch.isin(pictures.domains, torch.tensor([domains.index(name) for name in without]))
         pictures = pictures.subset(~gone)

@@ -15,6 +15,9 @@ Share = tuple[float, float]
 #: How the files of a folder are shared out, per class and domain; the same at every seed.
 TRAIN, VALIDATION, TEST = (0.0, 0.6), (0.6, 0.7), (0.7, 1.0)
 CUTS = (0.0, 0.6, 0.7, 1.0)
+#: Of the training share, what a CLIP of one's own is pretrained on; shots come from the rest, as
+#: long as there are enough, so that no shot is a picture that the CLIP has seen [choice].
+PRETRAIN, SHOTS = (0.0, 0.4), (0.4, 0.6)
 #: All of it, where nothing is to be shared out.
 WHOLE = (0.0, 1.0)
 
@@ -66,18 +69,22 @@ def choose(
 ) -> Chosen:
     """The pictures of a share, at most ``most`` per class and domain, which ones ``seed`` draws.
 
+    ``PRETRAIN`` and ``SHOTS`` are parts of ``TRAIN``; if there are fewer than ``most`` shots, some
+    of what is for pretraining are taken as well.
     How a class is shuffled and drawn depends on its and its domain's name and its pictures alone.
     In place of those drawn that are to be ``without``, the draw goes on.
     """
     chosen = Chosen([], [], [])
     for domain, domain_name in enumerate(listing.domain_names):
         parts = listing.domains[domain_name]
-        part, piece, cuts = PIECES[frozenset(parts)][share]
+        whole = TRAIN if share in (PRETRAIN, SHOTS) else share
+        part, piece, cuts = PIECES[frozenset(parts)][whole]
         for label, class_name in enumerate(listing.class_names):
             found = parts[part].get(class_name, ())
             cell = f"{domain_name}/{class_name}"
             shuffled = random.Random(cell).sample(found, len(found))
-            taken = _in_order(shuffled[slice(*places(piece, cuts, len(found)))])
+            found = shuffled[slice(*places(piece, cuts, len(found)))]
+            taken = _in_order(_part(found, share, (most or 0) + len(without)))
             if most is not None and len(taken) > most:
                 draw, pool = random.Random(f"{seed}/{cell}"), taken
                 taken = _in_order(draw.sample(pool, most))
@@ -91,6 +98,14 @@ def choose(
             chosen.labels.extend([label] * len(good))
             chosen.domains.extend([domain] * len(good))
     return chosen
+
+
+def _part(found: list[Item], share: Share, least: int) -> list[Item]:
+    """Of a shuffled training share what is for pretraining, or ``least`` shots and more."""
+    cut = round(PRETRAIN[1] / TRAIN[1] * len(found))
+    if share == PRETRAIN:
+        return found[: max(cut, 1)]
+    return found[min(cut, max(0, len(found) - least)) :] if share == SHOTS else found
 
 
 def _in_order(items: list[Item]) -> list[Item]:

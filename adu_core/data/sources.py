@@ -19,11 +19,22 @@ from adu_core.data.grammar import drawn, parse
 from adu_core.data.listing import Listing, Row
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
-from adu_core.data.shares import TEST, TRAIN, VALIDATION, WHOLE, Share, choose, drop_small_classes
+from adu_core.data.shares import (
+    PRETRAIN,
+    SHOTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    WHOLE,
+    Share,
+    choose,
+    drop_small_classes,
+)
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
 from adu_core.task import DomainDataset
 
 __all__ = [
+    "PRETRAIN",
     "TEST",
     "TRAIN",
     "VALIDATION",
@@ -175,7 +186,7 @@ def load_shots(
     mix = _mix(source)
     if mix is not None:
         return world("train", shots, classes=SEEN, mix=mix, seed=seed, size=_side(size))
-    train = read_share(source, TRAIN, size, shots, seed)
+    train = read_share(source, SHOTS, size, shots, seed)
     return train.few_shot(shots)  # says which class has too few
 
 

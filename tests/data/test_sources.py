@@ -11,8 +11,18 @@ from trees import draw, tree
 from adu_core import Target, load_splits, method
 from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
-from adu_core.data.shares import CUTS, PIECES, TEST, TRAIN, VALIDATION, places
-from adu_core.data.sources import read_share, source_names
+from adu_core.data.shares import (
+    CUTS,
+    PIECES,
+    PRETRAIN,
+    SHOTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    choose,
+    places,
+)
+from adu_core.data.sources import find_pictures, read_share, source_names
 from adu_core.runs.spec import Spec
 
 TWO = ("photo", "sketch")
@@ -122,3 +132,21 @@ def test_records_of_before_keep_their_hash_and_what_is_left_out_makes_another():
     assert len(hashes) == 3
     for data in ("folder:x?skip-bad&skip-small=8", "pacs:x", "hub:flwrlabs/pacs"):
         assert Spec.from_dict(spec(data).as_dict(), "here") == spec(data)
+
+
+@pytest.mark.parametrize(("count", "shots"), [(40, 8), (20, 4), (5, 1)])
+def test_no_shot_is_among_the_pictures_for_pretraining(tmp_path, count, shots):
+    """Four shares have no picture in common, for every seed, as long as there are shots enough."""
+    tree(tmp_path, TWO, ("cat", "dog"), count)
+    listing = find_pictures(f"folder:{tmp_path}")
+    others = [set(choose(listing, share, None, 0).items) for share in (PRETRAIN, VALIDATION, TEST)]
+    for seed in range(5):
+        found = set(choose(listing, SHOTS, shots, seed).items)
+        assert len(found) == 4 * shots
+        assert not any(found & share for share in others)
+    everything = len(set.union(*others, set(choose(listing, SHOTS, None, 0).items)))
+    assert everything == 4 * count
+    most = round(0.6 * count)  # more shots than are set apart: some are for pretraining as well
+    more = set(choose(listing, SHOTS, most, 0).items)
+    assert len(more) == 4 * most
+    assert more == set(choose(listing, TRAIN, None, 0).items)
