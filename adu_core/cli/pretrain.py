@@ -53,6 +53,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
     add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
+    add("--depth", type=count(1), default=6, help="blocks of the vision tower (6)")
     add("--seed", type=count(0), default=0, help="draws weights, pictures and captions (0)")
     options.add_device(command)
     add("--force", action="store_true", help="replace a CLIP that is in --out")
@@ -118,6 +119,7 @@ def do(arguments: argparse.Namespace) -> None:
         epochs=epochs,
         seed=arguments.seed,
         width=arguments.width,
+        depth=arguments.depth,
         device=resolved(arguments.device, (arguments.out, None)),
         about=about,
     )

@@ -38,11 +38,14 @@ MINI = Path(__file__).parent / "assets" / "mini_clip.safetensors"
 _EMBEDDING = "token_embedding.weight"
 
 
-def mini_config(picture_size: int, patch_size: int = 10, width: int = 1) -> dict[str, Any]:
+def mini_config(
+    picture_size: int, patch_size: int = 10, width: int = 1, depth: int = 6
+) -> dict[str, Any]:
     """The open_clip configuration of a small CLIP, 0.8 million weights beside the word table.
 
     ``picture_size`` must be a multiple of ``patch_size``, both in pixels. ``width`` multiplies
     the widths of both towers and of their common space, and the heads; each head stays 32 wide.
+    ``depth`` is how many blocks the vision tower has.
     """
     if picture_size % patch_size:
         raise ValueError(f"pictures of {picture_size} pixels cannot be cut into {patch_size}s")
@@ -52,7 +55,7 @@ def mini_config(picture_size: int, patch_size: int = 10, width: int = 1) -> dict
             "image_size": picture_size,
             "patch_size": patch_size,
             "width": 96 * width,
-            "layers": 6,
+            "layers": depth,
             "head_width": 32,
         },
         "text_cfg": {

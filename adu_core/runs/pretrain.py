@@ -39,6 +39,7 @@ def pretrain(
     epochs: int,
     seed: int = 0,
     width: int = 1,
+    depth: int = 6,
     device: str = "cpu",
     about: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -47,13 +48,13 @@ def pretrain(
 
     Contrastive loss over batches of pictures and captions drawn anew every epoch; AdamW with
     warm-up and cosine. Beside ``path`` stands its training record, with the zero-shot accuracy on
-    ``validation``. ``width`` is a multiple of the mini CLIP's. After every epoch the state is
-    kept in ``….partial.safetensors``; the same call goes on from there after an interruption.
-    ``about`` says in the record what the data is.
+    ``validation``. ``width`` is a multiple of the mini CLIP's, ``depth`` how many vision blocks
+    there are. After every epoch the state is kept in ``….partial.safetensors``; the same call goes
+    on from there after an interruption. ``about`` says in the record what the data is.
     """
     path, started = Path(path), time.perf_counter()
     checkpoint = Checkpoint(path.with_suffix(".partial.safetensors"))
-    config = mini_config(pictures.picture_size, width=width)
+    config = mini_config(pictures.picture_size, width=width, depth=depth)
     torch.manual_seed(seed)  # open_clip draws a new model's weights from the global generator
     clip = frozen(build(config, "adu-mini"), None, str(path)).to(device)
     model: Any = clip.model

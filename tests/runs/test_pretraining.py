@@ -153,10 +153,17 @@ def test_warm_up_then_half_a_cosine():
 def test_twice_as_wide_is_twice_as_wide_in_every_tower(pictures, unbroken, tmp_path):
     """And it comes back from its file, which says how wide it is."""
     wide = pretraining.pretrain(
-        pictures, pictures, tmp_path / "wide.safetensors", epochs=1, width=2, progress=False
+        pictures,
+        pictures,
+        tmp_path / "wide.safetensors",
+        epochs=1,
+        width=2,
+        depth=3,
+        progress=False,
     )
     again = load_clip(wide.name)
     assert again.width == 2 * unbroken.width
+    assert (len(again.blocks), len(unbroken.blocks)) == (3, 6)
     assert again.text_width == 2 * unbroken.text_width
     assert again.feature_size == 2 * unbroken.feature_size
     assert again.heads == 2 * unbroken.heads, "each head stays as wide as it was"
