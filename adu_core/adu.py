@@ -211,12 +211,14 @@ _NAMES = {
 
 #: What differs for small CLIPs, by name: the best mean H over validation pictures of the drawn
 #: world and of PACS, of the settings that a search of each tried (see the design notes).
-_SHORT = {"epochs": 12, "gamma": 3.0, "lam": 10.0, "classifier_scale": 1.0}
+_SHORT = {
+    "epochs": 12, "gamma": 3.0, "lam": 10.0, "classifier_scale": 1.0, "instapg_wiring": "add",
+}  # fmt: skip
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "baseline": {**_SHORT, "forget_weight": 0.3},
-    "instapg": {**_SHORT, "instapg_wiring": "add"},
+    "instapg": _SHORT,
     "ddl": _SHORT,
-    "full": {**_SHORT, "instapg_wiring": "add", "instapg_block": 0},
+    "full": {**_SHORT, "instapg_block": 0},
 }
 
 #: The paper's values, for CLIP ViT-B/16 on pictures of 224 pixels.

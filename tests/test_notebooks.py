@@ -3,7 +3,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 
 import nbformat
 import pytest
@@ -45,11 +44,6 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     assert len(solutions) >= 2
     assert any("{cite:" in "".join(c["source"]) for c in cells)
     assert any("profile()" in "".join(c["source"]) for c in code)
-    lines = [len("".join(c["source"]).splitlines()) for c in code]
-    assert median(lines) <= 8
-    assert max(lines) <= 18
-    assert len(code) <= 45
-    assert len(prose.split()) <= 2000
     assert any("quiz(" in "".join(c["source"]) for c in code)
 
 

@@ -200,7 +200,10 @@ def bench() -> dict[str, pd.DataFrame]:
     for table in tables.values():  # one set of settings each, four domains, three seeds
         settings = [name for name in table.attrs["settings"] if name in table]
         assert (table.groupby("method")[settings].nunique() <= 1).all(axis=None)
-        assert table["method"].value_counts().to_dict() == dict.fromkeys(METHODS, 4 * 3)
+        assert table["method"].value_counts().to_dict() == dict.fromkeys(
+            METHODS.keys() - {"late-gate", "nullspace"},
+            4 * 3,  # the next bench has these
+        )
     means = {data: summary(table).set_index("method") for data, table in tables.items()}
     return {data: table.sort_values("h", ascending=False) for data, table in means.items()}
 

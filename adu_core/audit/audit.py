@@ -19,6 +19,7 @@ from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.clip import TEMPLATE
 from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.runs.evaluate import evaluate
+from adu_core.runs.record import RESULTS
 
 SCHEMA = 1
 
@@ -111,7 +112,7 @@ def scores(record: Mapping[str, Any]) -> dict[str, float | None]:
     other, effect = record["other_classes"], record["effects"]
     aucs = [max(auc, 100 - auc) for auc in record["membership"].values() if auc is not None]
     return {
-        **record["accuracy"]["model"]["metrics"],
+        **{name: record["accuracy"]["model"]["metrics"][name] for name in RESULTS},
         "probe": _best_reader(recovered, [FINAL])[0],
         "inside": _best_reader(recovered, recovered)[0],
         "relearned": max(relearned[way][-1] for way in ("parts", "weights") if relearned[way]),

@@ -70,7 +70,7 @@ def test_with_force_all_that_was_of_it_goes_and_nothing_else(
 
 def test_a_search_keeps_its_own_trials(words: list[str], folder: Path) -> None:
     kept = {name for name in held(folder) if name.startswith("trials/sketch-")}
-    assert len(kept) == 2
+    assert len(kept) >= 2
     more = ["--method", "nullspace", "--tune", "--trials", "1", "--save", str(folder), "--force"]
     assert main([*words, *more]) == 0
     assert {name for name in held(folder) if name.startswith("trials/sketch-")} < kept
