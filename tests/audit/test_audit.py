@@ -239,7 +239,7 @@ def test_the_ways_between_styles(door: Materials) -> None:
     assert ways.keys() == {"real → sketch", "painting → sketch", "clipart → sketch"}
     for way in ways.values():
         assert len(way["frozen"]) == len(way["model"]) == len(way["strength"])
-        assert set(way["model"]) == {25.0}
+        assert set(way["model"]) == {0.0}  # all are refused
     assert between(replace(door, drawn=False)) is None
 
 
@@ -268,7 +268,7 @@ def test_each_disguise_is_tried_on_both_models(door: Materials) -> None:
     found = disguises(door, per_class=1)
     assert {"none", "blurred", "colours of real", "clipart behind"} <= found.keys()
     assert "sketch 50% to painting" in found
-    assert all(each["model"] == 25 for each in found.values())
+    assert all(each["model"] == 0 for each in found.values())
     assert found["none"]["frozen"] > 90
     undrawn = disguises(replace(door, drawn=False), per_class=1)
     assert not any("% to" in name for name in undrawn)

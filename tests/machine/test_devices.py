@@ -203,7 +203,7 @@ def test_variants_of_the_full_method(clip: FrozenCLIP, few: Splits) -> None:
         ("nullspace", {"prototypes": "inverted"}),
         ("salun", {"loss": "entropy"}),
         ("doco", {"surgery": False}),
-        ("bbf", {"full_covariance": False}),
+        ("bbf", {"sentence": "photo"}),
     ],
 )
 def test_variants_of_other_methods(
