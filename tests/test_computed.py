@@ -190,6 +190,19 @@ LINES: dict[str, Callable[[], list[Any]]] = {
     ],
     "defaults": lambda: [means("defaults", "data", "method").loc["world", "h"].diff().iloc[-1]],
     "capacity": lambda: [*means("capacity", "method").loc[["full", "gate"], "h"]],
+    "corrupted": lambda: [
+        value
+        for query in (
+            "method == 'gate'",
+            "noisy == 0",
+            "noisy == 8",
+            "method == 'text-gate'",
+            "method == 'full'",
+        )
+        for value in summary(read_table(RESULTS / "corrupted").query(query), also=["h_corrupted"])[
+            ["h", "h_corrupted"]
+        ].iloc[0]
+    ],
     "shutter": lambda: [
         *means("shutter", "data", "mix", "method").loc["world", 0.5].loc[GATES[:3], "h"]
     ],
