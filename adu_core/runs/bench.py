@@ -135,7 +135,7 @@ def _choose(
         if method.name not in tuned:
             chosen[method.name] = method
         elif not tuned[method.name].trials:
-            left_out[method.name] = "every trial failed"
+            left_out[method.name] = f"every trial failed: {tuned[method.name].error}"
         else:
             chosen[method.name] = tuned[method.name].best.method
             if high := most_selective(tuned[method.name].trials):

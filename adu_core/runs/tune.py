@@ -43,19 +43,21 @@ class Tuned:
     trials: those of whole runs
     tried:  how many settings
     specs:  all that was run, short or whole
+    error:  why the last trial that failed did, or ""
     """
 
     start: Spec
     trials: list[Trial] = field(default_factory=list)
     tried: int = 0
     specs: list[Spec] = field(default_factory=list)
+    error: str = ""
 
     @property
     def best(self) -> Spec:
         """The spec with the settings of the highest H; ``ValueError`` if every trial failed."""
         chosen = best(self.trials)
         if chosen is None:
-            raise ValueError(f"every trial of {self.start.method.name} failed")
+            raise ValueError(f"every trial of {self.start.method.name} failed: {self.error}")
         return replace(self.start, method=chosen.method)
 
 
@@ -154,11 +156,13 @@ def tune(
                 for name, some in asked.items()
             }
             every = list(dict.fromkeys(spec for some in work.values() for spec in some))
-            kept = folder or elsewhere
+            kept, failed = folder or elsewhere, dict[Spec, str]()
             sweep(
                 every, kept, device=device, processes=processes, progress=progress, label=label,
-                failed={},
+                failed=failed,
             )  # fmt: skip
+            for spec, error in failed.items():
+                found[spec.method.name].error = error
             for name, some in work.items():
                 found[name].specs += some
             return {name: read_trials(some, kept) for name, some in work.items()}

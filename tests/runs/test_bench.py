@@ -28,6 +28,7 @@ from adu_core.runs.tune import (
     shorter,
     survivors,
     trial_specs,
+    tune,
 )
 from adu_core.show.bench_figure import bench_figure
 from adu_core.task import Method, Target
@@ -103,6 +104,18 @@ def test_the_best_trial_and_the_most_selective_that_keeps_enough() -> None:
     assert best([failed, *trials]) is trials[0]
     assert most_selective([failed, *trials]) is trials[1]  # 0.9 · 90 = 81
     assert most_selective([failed, trials[0]]) is None
+
+
+def test_a_search_that_fails_says_why(tiny_path: str) -> None:
+    """The word table has no room for so many tokens: no trial gets to its end."""
+    start = Spec(
+        method("coop", tokens=500, epochs=1), Target(("sketch",)), shots=1, limit=1,
+        clip=(tiny_path, None),
+    )  # fmt: skip
+    found = tune({"coop": start}, 1, progress=False)["coop"]
+    assert not found.trials
+    with pytest.raises(ValueError, match=r"^every trial of coop failed: ValueError: .*room"):
+        _ = found.best
 
 
 def test_half_of_those_that_go_on_are_the_most_selective() -> None:
