@@ -25,18 +25,25 @@ def class_logits(model: Model | FrozenCLIP, features: Tensor, class_names: Seque
 
 
 @torch.no_grad()
-def refusals(model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256) -> Tensor:
-    """Which of many pictures get no answer: (N, 3, S, S) uint8 → (N,) bool, on the CPU."""
+def seen(
+    model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Features of many pictures, and which of them get no answer.
+
+    (N, 3, S, S) uint8 → (N, feature_size), of length 1, and (N,) bool, on the CPU
+    """
     if isinstance(model, FrozenCLIP):
-        return torch.zeros(len(pictures), dtype=torch.bool)
-    return torch.cat([model.refuses(batch).cpu() for batch in pictures.split(batch_size)])
+        return image_features(model, pictures), torch.zeros(len(pictures), dtype=torch.bool)
+    found = [model.seen(batch) for batch in pictures.split(batch_size)]
+    features, refused = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return features.float(), refused.cpu()
 
 
 def predictions(model: Model | FrozenCLIP, dataset: DomainDataset) -> Tensor:
     """The class that the model names for each picture, -1 if it refuses: (N,) int64, on the CPU."""
-    features = image_features(model, dataset.pictures)
+    features, refused = seen(model, dataset.pictures)
     named = class_logits(model, features, dataset.class_names).argmax(dim=1).cpu()
-    return named.masked_fill(refusals(model, dataset.pictures), -1)
+    return named.masked_fill(refused, -1)
 
 
 def accuracies(model: Model | FrozenCLIP, dataset: DomainDataset) -> dict[str, float]:

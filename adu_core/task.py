@@ -334,6 +334,10 @@ class Model(nn.Module):
         """
         return torch.zeros(len(pictures), dtype=torch.bool, device=self.clip.device)
 
+    def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """``features`` and ``refuses`` together, which may cost one pass in place of two."""
+        return self.features(pictures), self.refuses(pictures)
+
     def forward(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """The same as ``features``."""
         return self.features(pictures, trace)

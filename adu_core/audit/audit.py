@@ -74,8 +74,8 @@ def audit(
     started, model = time.perf_counter(), materials.model
     reset_peak_memory(model.clip.device)
     accuracy = {
-        who: evaluate(one, materials.test, model.target, entangled=False, features=features)[0]
-        for (who, one), features in zip(materials.both, materials.features, strict=True)
+        who: evaluate(one, materials.test, model.target, entangled=False, known=known)[0]
+        for (who, one), known in zip(materials.both, materials.seen, strict=True)
     }
     record: dict[str, Any] = {
         "schema": SCHEMA,

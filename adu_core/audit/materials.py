@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.world import world
-from adu_core.measure import class_logits, image_features, predictions
+from adu_core.measure import class_logits, predictions, seen
 from adu_core.rivals.zero_shot import ZeroShot
 from adu_core.task import DomainDataset, Model, Task
 
@@ -109,12 +109,16 @@ class Materials:
         return sorted({min(count, self.most) for count in shots})
 
     @cached_property
+    def seen(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """What ``seen`` finds in ``test`` by the frozen CLIP and by the model, on the CPU."""
+        found = (seen(model, self.test.pictures) for _, model in self.both)
+        frozen, own = ((features.cpu(), refused) for features, refused in found)
+        return frozen, own
+
+    @property
     def features(self) -> tuple[Tensor, Tensor]:
-        """Features of ``test`` by the frozen CLIP and by the model, (N, feature_size) each."""
-        return (
-            image_features(self.frozen, self.test.pictures).cpu(),
-            image_features(self.model, self.test.pictures).cpu(),
-        )
+        """Of these the features, (N, feature_size) each."""
+        return self.seen[0][0], self.seen[1][0]
 
 
 def zero_shot(model: Model, clip: FrozenCLIP) -> Model:

@@ -10,8 +10,8 @@ from torch import Tensor
 from adu_core.clip import Trace
 from adu_core.loop import Loop
 from adu_core.rivals.domain_classifier import ClassifierSettings
-from adu_core.rivals.evidence import Watch, feature_of, mean_tokens, walk
-from adu_core.rivals.gated import BlockGated
+from adu_core.rivals.evidence import Watch, feature_of, mean_tokens, reachable, walk
+from adu_core.rivals.gated import Gated
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -56,17 +56,29 @@ class Door(ClassifierSettings, Method):
         return model.eval()
 
 
-class GatedTokens(BlockGated):
-    """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in."""
+class GatedTokens(Gated):
+    """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in.
+
+    blocks: behind so many, the last block never among them
+    """
 
     mean_tokens: Tensor
 
     def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        super().__init__(task, method, blocks)
+        self.blocks = reachable(task.clip, blocks)
+        super().__init__(task, method, self.blocks * 2 * task.clip.width)
         self.register_buffer("mean_tokens", torch.zeros(task.clip.tower.own, task.clip.width))
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
+        return walk(self.clip, pictures, self.blocks)[0]
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
+        return self.seen(pictures, trace)[0]
+
+    def seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """Features (B, feature_size), and which pictures are stopped: (B,) bool."""
         watch, stopped = Watch(self.blocks, self.clip.prefix), pictures.new_zeros(0)
 
         def between(number: int, tokens: Tensor) -> Tensor:
@@ -79,4 +91,4 @@ class GatedTokens(BlockGated):
 
         features = self.clip.encode_image(pictures, between=between, trace=trace)
         blank = feature_of(self.clip, self.mean_tokens, self.blocks)
-        return torch.where(stopped[:, None], blank, features)
+        return torch.where(stopped[:, None], blank, features), stopped

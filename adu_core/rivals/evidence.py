@@ -24,22 +24,24 @@ BATCH = 128
 class Watch:
     """Collects statistics on the way, as the ``between`` of ``FrozenCLIP.encode_image``.
 
-    blocks: of how many blocks' outputs, from the first on; tokens pass as they are
+    blocks: up to which block's output; tokens pass as they are
     prefix: how many tokens stand before the patches, ``FrozenCLIP.prefix``
+    first:  from which block's output on, 1 is the first
     """
 
     blocks: int
     prefix: int
+    first: int = 1
     found: list[Tensor] = field(default_factory=list)
 
     def __call__(self, number: int, tokens: Tensor) -> Tensor:
         """Tokens (B, prefix + N, width) that enter block ``number`` → the same."""
-        if 1 <= number <= self.blocks:
+        if self.first <= number <= self.blocks:
             self.found.append(statistics(tokens, self.prefix))
         return tokens
 
     def evidence(self) -> Tensor:
-        """All that was found: (B, blocks · 2 · width)."""
+        """All that was found: (B, 2 · width of each block)."""
         return torch.cat(self.found, dim=1)
 
 
@@ -52,14 +54,15 @@ def statistics(tokens: Tensor, prefix: int) -> Tensor:
     return torch.cat([patches.mean(dim=1), patches.std(dim=1)], dim=1)
 
 
-def walk(clip: FrozenCLIP, pictures: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+def walk(clip: FrozenCLIP, pictures: Tensor, blocks: int, first: int = 1) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, S, S) through the first blocks only, at their cost.
 
-    → evidence (B, blocks · 2 · width) and the tokens that enter the next block, (B, tokens, width)
+    → evidence of blocks ``first`` to ``blocks``, (B, 2 · width of each), and the tokens that enter
+    the next block, (B, tokens, width)
     """
     if not pictures.is_floating_point():
         pictures = clip.normalise(pictures)
-    watch, tokens = Watch(blocks, clip.prefix), clip.tower.embed(pictures)
+    watch, tokens = Watch(blocks, clip.prefix, first), clip.tower.embed(pictures)
     for number in range(blocks):
         tokens = watch(number + 1, clip.tower.run(number, tokens))
     return watch.evidence(), tokens
@@ -96,21 +99,28 @@ def shift_flip(pictures: Tensor, reach: int, generator: torch.Generator) -> Tens
 
 @torch.no_grad()
 def of_copies(
-    clip: FrozenCLIP, pictures: Tensor, blocks: int, *, copies: int, shift: float, seed: int
+    clip: FrozenCLIP,
+    pictures: Tensor,
+    evidence: Callable[[Tensor], Tensor],
+    *,
+    copies: int,
+    shift: float,
+    seed: int,
 ) -> Tensor:
     """Evidence of pictures and of moved copies of each.
 
     pictures: (N, 3, S, S) uint8
+    evidence: (B, 3, S, S), normalised → (B, size)
     copies:   how many of each, beside the picture itself
     shift:    how far they are moved at most, a share of the side
-    → (1 + copies, N, blocks · 2 · width), the pictures as they are first
+    → (1 + copies, N, size), the pictures as they are first
     """
     generator, reach = torch.Generator().manual_seed(seed), round(shift * pictures.shape[-1])
     found = []
     for batch in pictures.split(BATCH):
         batch = clip.normalise(batch)
         views = [batch, *(shift_flip(batch, reach, generator) for _ in range(copies))]
-        found.append(torch.stack([walk(clip, view, blocks)[0] for view in views]))
+        found.append(torch.stack([evidence(view) for view in views]))
     return torch.cat(found, dim=1)
 
 

@@ -1,16 +1,19 @@
-"""The gate: a picture taken for a forgotten domain gets an answer that knows no class."""
+"""The gate: a picture taken for a forgotten domain is refused."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from torch import Tensor
 
 from adu_core.clip import Trace
 from adu_core.loop import Loop
 from adu_core.rivals.domain_classifier import ClassifierSettings
-from adu_core.rivals.evidence import Watch
-from adu_core.rivals.gated import Blanking, BlockGated
+from adu_core.rivals.evidence import Watch, reachable, walk
+from adu_core.rivals.gated import Blanking
+from adu_core.rivals.pixels import pixel_statistics
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
@@ -24,16 +27,19 @@ class Gate(ClassifierSettings, Method):
     forgotten, everywhere or in some domains, it stops only pictures that the zero-shot CLIP takes
     for one of them; for classes alone it needs no shots at all.
 
-    On validation pictures of the drawn world statistics of four blocks did best; the final feature
-    or what style sentences say ("a sketch of a …") beside them gained nothing.
+    It reads tokens of some blocks, or the pixels; ``late-gate`` reads the features.
     """
 
-    blocks: int = setting(
-        4, "of how many blocks' outputs the evidence is", least=1, most=100, search=(1, 2, 3, 4, 5)
+    reads: Literal["blocks", "pixels"] = setting(
+        "blocks", "statistics of the patch tokens behind some blocks, or of the pixels"
     )
+    blocks: int = setting(
+        4, "of the outputs up to this block's", least=1, most=100, search=(1, 2, 3, 4, 5)
+    )
+    first_block: int = setting(1, "of the outputs from this block's on", least=1, most=100)
 
     name = "gate"
-    summary = "a domain classifier beside CLIP; stopped pictures get a blank"
+    summary = "a domain classifier on CLIP's first blocks; stopped pictures are refused"
     source = "this book"
     changes = "nothing"
     undo = "take the gate off"
@@ -42,7 +48,7 @@ class Gate(ClassifierSettings, Method):
 
     def start(self, task: Task, seed: int = 0) -> GatedAnswer:
         """A gate that stops nothing yet but classes that are to be forgotten everywhere."""
-        return GatedAnswer(task, self, self.blocks).to(task.clip.device)
+        return GatedAnswer(task, self).to(task.clip.device)
 
     def fit(self, task: Task, seed: int = 0, run: Loop | None = None) -> GatedAnswer:
         """The gate; ``seed`` moves the copies and deals the folds."""
@@ -52,11 +58,35 @@ class Gate(ClassifierSettings, Method):
         return model.eval()
 
 
-class GatedAnswer(BlockGated, Blanking):
-    """The frozen CLIP with a gate that reads its first blocks."""
+class GatedAnswer(Blanking):
+    """The frozen CLIP with a gate that reads some of its blocks, or the pixels.
+
+    first, blocks: from which block's output to which, the last block's never among them
+    """
+
+    def __init__(self, task: Task, method: Gate) -> None:
+        clip = task.clip
+        self.blocks = reachable(clip, method.blocks) if method.reads == "blocks" else 0
+        self.first = method.first_block
+        if self.blocks and self.first > self.blocks:
+            raise ValueError(
+                f"first_block={self.first}: the gate reads up to block {self.blocks} of "
+                f"{len(clip.blocks)}, so say at most {self.blocks}"
+            )
+        size = clip.picture_size
+        found = (self.blocks + 1 - self.first) * 2 * clip.width
+        if not self.blocks:
+            found = pixel_statistics(torch.zeros(1, 3, size, size)).shape[1]
+        super().__init__(task, method, found)
 
     def look(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """Features (B, feature_size), and the blocks' statistics (B, blocks · 2 · width)."""
-        watch = Watch(self.blocks, self.clip.prefix)
+        """Features (B, feature_size), and the statistics that it reads (B, size)."""
+        watch = Watch(self.blocks, self.clip.prefix, self.first)
         features = self.clip.encode_image(pictures, between=watch, trace=trace)
-        return features, watch.evidence()
+        return features, watch.evidence() if self.blocks else self.evidence(pictures)
+
+    def evidence(self, pictures: Tensor) -> Tensor:
+        """The same statistics alone: (B, 3, S, S) → (B, size)."""
+        if not self.blocks:
+            return pixel_statistics(self.clip.pixels(pictures))
+        return walk(self.clip, pictures, self.blocks, self.first)[0]

@@ -14,7 +14,7 @@ from adu_core.rivals.domain_classifier import (
     choose_threshold,
     fit_linear,
 )
-from adu_core.rivals.evidence import of_copies, reachable, walk
+from adu_core.rivals.evidence import of_copies
 from adu_core.task import Method, Model, Task
 
 
@@ -92,6 +92,12 @@ class Gated(Model):
             threshold = choose_threshold(probability, right, gone, stoppable)
         self.classifier.take(linear, threshold)
 
+    def learn_from_shots(self, task: Task, settings: ClassifierSettings, seed: int) -> None:
+        """``learn`` from the shots and moved copies of them."""
+        copies, shift, shots = settings.copies, settings.shift, task.shots.pictures
+        evidence = of_copies(task.clip, shots, self.evidence, copies=copies, shift=shift, seed=seed)
+        self.learn(task, settings, evidence, seed)
+
 
 class Blanking(Gated):
     """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
@@ -123,21 +129,20 @@ class Blanking(Gated):
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
-        features, stopped = self._seen(pictures, trace)
-        return torch.where(stopped[:, None], self.blank, features)
+        return self.seen(pictures, trace)[0]
 
     def refuses(self, pictures: Tensor) -> Tensor:
         """Those that get the blank: (B, 3, S, S) → (B,) bool."""
-        return self._seen(pictures)[1]
+        return self.seen(pictures)[1]
 
-    def _seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """The frozen CLIP's features (B, feature_size), and which of them are stopped: (B,)."""
+    def seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """Both of one pass: (B, feature_size), and (B,) bool."""
         features, evidence = self.look(pictures, trace)
         stopped = self.stops(evidence)
         if self.target.classes:
             answers = self.clip.similarity(features, self._class_features).argmax(dim=1)
             stopped = stopped & self.gone[answers]
-        return features, stopped
+        return torch.where(stopped[:, None], self.blank, features), stopped
 
 
 def blank(sentences: Tensor, gone: Tensor) -> Tensor:
@@ -156,25 +161,3 @@ def blank(sentences: Tensor, gone: Tensor) -> Tensor:
     if gone[(T @ found).argmax()]:
         found = T[~gone][0]
     return found.to(sentences)
-
-
-class BlockGated(Gated):
-    """Its evidence is the statistics of the first blocks' tokens.
-
-    blocks: of how many blocks' outputs, the last block's never among them
-    """
-
-    def __init__(self, task: Task, method: Method, blocks: int) -> None:
-        blocks = reachable(task.clip, blocks)
-        super().__init__(task, method, blocks * 2 * task.clip.width)
-        self.blocks = blocks
-
-    def evidence(self, pictures: Tensor) -> Tensor:
-        """The first blocks' statistics: (B, 3, S, S) → (B, blocks · 2 · width)."""
-        return walk(self.clip, pictures, self.blocks)[0]
-
-    def learn_from_shots(self, task: Task, settings: ClassifierSettings, seed: int) -> None:
-        """``learn`` from the shots and moved copies of them."""
-        copies, shift, shots = settings.copies, settings.shift, task.shots.pictures
-        evidence = of_copies(task.clip, shots, self.blocks, copies=copies, shift=shift, seed=seed)
-        self.learn(task, settings, evidence, seed)

@@ -87,6 +87,10 @@ class ShutPictures(Gated):
 
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1."""
+        return self.seen(pictures, trace)[0]
+
+    def seen(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """Features (B, feature_size), and which pictures are stopped: (B,) bool."""
         stopped = self.stops(self.evidence(pictures))
 
         def between(number: int, tokens: Tensor) -> Tensor:
@@ -95,7 +99,8 @@ class ShutPictures(Gated):
             return torch.where(stopped[:, None, None], self.mean_tokens.to(tokens.dtype), tokens)
 
         features = self.clip.encode_image(pictures, between=between, trace=trace)
-        return torch.where(stopped[:, None], feature_of(self.clip, self.mean_tokens, 0), features)
+        blank = feature_of(self.clip, self.mean_tokens, 0)
+        return torch.where(stopped[:, None], blank, features), stopped
 
 
 @torch.no_grad()

@@ -14,9 +14,8 @@ from adu_core.clip import FrozenCLIP
 from adu_core.measure import (
     accuracy_per_domain,
     class_logits,
-    image_features,
-    refusals,
     scores,
+    seen,
 )
 from adu_core.runs.entanglement import entanglement
 from adu_core.task import DomainDataset, Model, Target, target
@@ -68,15 +67,13 @@ def answers(
     *,
     entangled: bool = True,
     bandwidth: Tensor | float | None = None,
-    features: Tensor | None = None,
+    known: tuple[Tensor, Tensor] | None = None,
 ) -> Answers:
     """Features, predictions and entanglement on ``dataset``; the arguments are ``evaluate``'s."""
-    if features is None:
-        features = image_features(model, dataset.pictures)
+    features, refused = known or seen(model, dataset.pictures)
     with torch.no_grad():
         logits = class_logits(model, features, dataset.class_names)
         probability, named = (each.cpu() for each in logits.softmax(dim=1).max(dim=1))
-    refused = refusals(model, dataset.pictures)
     predictions = named.masked_fill(refused, -1)
     labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
     found = (
@@ -94,16 +91,16 @@ def evaluate(
     *,
     entangled: bool = True,
     bandwidth: Tensor | float | None = None,
-    features: Tensor | None = None,
+    known: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Result, Tensor]:
     """Accuracy, Mem, For, H and entanglement on ``dataset``, and the features (N, feature_size).
 
     forget:    a target, or the domains to forget
     entangled: whether entanglement is measured too, which takes longer than all the rest
     bandwidth: the σ² of MMD²; give the state after unlearning the one from before
-    features:  (N, feature_size) of ``dataset``, if they are known already
+    known:     what ``seen`` finds in ``dataset``, if that was done
     """
-    found = answers(model, dataset, entangled=entangled, bandwidth=bandwidth, features=features)
+    found = answers(model, dataset, entangled=entangled, bandwidth=bandwidth, known=known)
     return score(found, dataset, target(forget)), found.features
 
 

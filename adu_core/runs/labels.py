@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.captioning import STYLE_WORDS
-from adu_core.rivals.evidence import of_copies, reachable
+from adu_core.rivals.evidence import of_copies, reachable, walk
 from adu_core.runs.spec import check_labels
 from adu_core.task import DomainDataset, Task
 
@@ -90,7 +90,9 @@ def by_clusters(clip: FrozenCLIP, shots: DomainDataset, seed: int) -> Tensor:
     """Domains (N,) from k-means on early tokens, each cluster named by ``by_sentences``."""
     count = len(shots.domain_names)
     blocks = reachable(clip, BLOCKS)
-    evidence = of_copies(clip, shots.pictures, blocks, copies=0, shift=0.0, seed=seed)
+    evidence = of_copies(
+        clip, shots.pictures, lambda x: walk(clip, x, blocks)[0], copies=0, shift=0.0, seed=seed
+    )
     points = StandardScaler().fit_transform(evidence[0].double().cpu().numpy())
     clusters = torch.from_numpy(KMeans(count, n_init=10, random_state=seed).fit_predict(points))
     likely = by_sentences(clip, shots)

@@ -22,6 +22,7 @@ from adu_core.measure import accuracies, mem_for_h
 from adu_core.rivals.domain_classifier import Linear, choose_threshold, fit_linear
 from adu_core.rivals.evidence import of_copies, reachable, shift_flip, statistics, walk
 from adu_core.rivals.gate import Gate
+from adu_core.rivals.pixels import pixel_statistics
 
 # The evidence.
 
@@ -32,6 +33,13 @@ def by_hand(clip: FrozenCLIP, pictures: Tensor, blocks: int) -> Tensor:
     clip.encode_image(pictures, trace=trace)
     patches = [tokens[:, 1:].float() for tokens in trace.tokens[:blocks]]
     return torch.cat([torch.cat([p.mean(1), p.std(1)], dim=1) for p in patches], dim=1)
+
+
+def copies_of(clip: FrozenCLIP, pictures: Tensor, shift: float, seed: int) -> Tensor:
+    """The first block's evidence of pictures and of two moved copies of each."""
+    return of_copies(
+        clip, pictures, lambda x: walk(clip, x, 1)[0], copies=2, shift=shift, seed=seed
+    )
 
 
 def test_statistics_by_hand() -> None:
@@ -48,7 +56,7 @@ def test_evidence_is_of_the_patches_and_the_first_of_the_copies_is_the_picture(
     evidence, tokens = walk(tiny_clip, pictures, 1)
     torch.testing.assert_close(evidence, by_hand(tiny_clip, pictures, 1))
     assert tokens.shape[1] == 1 + tiny_clip.grid[0] * tiny_clip.grid[1]
-    copies = of_copies(tiny_clip, pictures, 1, copies=2, shift=0.08, seed=0)
+    copies = copies_of(tiny_clip, pictures, 0.08, 0)
     assert copies.shape == (3, len(pictures), 2 * tiny_clip.width)
     torch.testing.assert_close(copies[0], evidence)
     assert (copies[1] - copies[0]).abs().max() > 1e-4
@@ -70,6 +78,21 @@ def test_a_gate_sees_the_same_evidence_on_the_way_and_fills_a_trace(
     assert 0 < widest + 1 < len(pictures)
     assert torch.equal((features == model.blank).all(dim=1), model.stops(evidence))
     assert len(trace.tokens) == len(mini.blocks)
+
+
+@torch.no_grad()
+def test_a_gate_may_read_late_blocks_or_the_pixels(mini: FrozenCLIP, few: Splits) -> None:
+    pictures, task = few.test.pictures, Task(mini, few.shots, Target(("sketch",)))
+    late = Gate(first_block=3, blocks=5, copies=1).fit(task)
+    torch.testing.assert_close(late.evidence(pictures), by_hand(mini, pictures, 5)[:, 4 * 96 :])
+    pixels = Gate(reads="pixels", copies=1).fit(task)
+    torch.testing.assert_close(pixels.evidence(pictures), pixel_statistics(mini.pixels(pictures)))
+    for model in (late, pixels):
+        features, refused = model.seen(pictures)
+        assert torch.equal(refused, model.stops(model.evidence(pictures)))
+        assert torch.equal((features == model.blank).all(dim=1), refused)
+    with pytest.raises(ValueError, match=r"first_block=5: the gate reads up to block 4 of 6"):
+        Gate(first_block=5).fit(task)
 
 
 class Blocks:
@@ -177,7 +200,7 @@ def test_the_classifier_and_the_threshold_are_those_of_the_shots_and_their_copie
     settings = Gate(blocks=1, copies=2)
     task = Task(mini, few.shots, Target(("sketch",), classes))
     for seed, model in ((0, settings.fit(task)), (5, settings.fit(task, 5))):
-        evidence = of_copies(mini, few.shots.pictures, 1, copies=2, shift=settings.shift, seed=seed)
+        evidence = copies_of(mini, few.shots.pictures, settings.shift, seed)
         weight, threshold = fitted(task, settings, evidence, seed)
         assert model.classifier is not None
         torch.testing.assert_close(model.classifier.weight, weight)
@@ -187,7 +210,7 @@ def test_the_classifier_and_the_threshold_are_those_of_the_shots_and_their_copie
 def test_some_copies_alone_may_be_judged(mini: FrozenCLIP, few: Splits) -> None:
     """The last copy is of noise: certainty and threshold are chosen without it."""
     settings, task = Gate(blocks=1), Task(mini, few.shots, Target(("sketch",)))
-    evidence = of_copies(mini, few.shots.pictures, 1, copies=2, shift=0.08, seed=0)
+    evidence = copies_of(mini, few.shots.pictures, 0.08, 0)
     evidence[2] = 10 * torch.randn(evidence[2].shape, generator=torch.Generator().manual_seed(0))
     model = settings.start(task)
     found = []

@@ -191,10 +191,13 @@ def test_evaluate_may_leave_entanglement_out(tiny_clip: FrozenCLIP, few: Splits)
     found, features = evaluate(tiny_clip, few.test, ["sketch"], entangled=False)
     assert "entanglement" not in found
     assert features.shape == (len(few.test), tiny_clip.feature_size)
-    again, _ = evaluate(tiny_clip, few.test, ["sketch"], features=features)
+    none = torch.zeros(len(features), dtype=torch.bool)
+    again, _ = evaluate(tiny_clip, few.test, ["sketch"], known=(features, none))
     assert again["metrics"] == found["metrics"]
     words = tiny_clip.class_features(few.test.class_names)[few.test.labels]
-    known, _ = evaluate(tiny_clip, few.test, ["sketch"], features=words)  # they are not made anew
+    known, _ = evaluate(
+        tiny_clip, few.test, ["sketch"], known=(words, none)
+    )  # they are not made anew
     assert known["metrics"]["mem"] == 100
 
 
