@@ -381,6 +381,11 @@ class Method(Settings, ABC):
     #: What differs from the defaults for small CLIPs such as the shipped one.
     small: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Families of disguises that its shots were given: an audit does not count these."""
+        return frozenset()
+
     @abstractmethod
     def start(self, task: Task, seed: int = 0) -> Model:
         """The model before anything is learned; only names, target and CLIP of ``task`` count."""

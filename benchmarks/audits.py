@@ -1,7 +1,8 @@
 """Audit every method of a bench, each with the settings that the bench chose.
 
 One model of each is made with the seed that is named and audited against a CLIP that never saw
-what is forgotten, if there is one. Audits that are there already are not made again.
+what is forgotten, if there is one. Audits that are there already are not made again. A method that
+the bench has no record of gets its defaults.
 
 Run: python benchmarks/audits.py --forget sketch --reference CLIP --save book/results/audit
 """
@@ -16,15 +17,16 @@ from typing import Any
 
 from adu_core.cli import main as adu
 from adu_core.machine.files import read_json, write_json
+from adu_core.rivals.methods import method
 from adu_core.runs.record import read_record, record_paths
 
 BENCH = Path(__file__).parents[1] / "book/results/bench/world/runs"
 
 
-def settings(method: dict[str, Any]) -> list[str]:
+def settings(made: dict[str, Any]) -> list[str]:
     """What ``--set`` takes, of every setting of a method but those that its name says."""
     words = []
-    for key, value in method["settings"].items():
+    for key, value in made["settings"].items():
         if key in {"instapg", "ddl"}:
             continue
         text = "+".join(map(str, value)) if isinstance(value, list) else value
@@ -45,7 +47,8 @@ def main() -> None:
     records = map(read_record, record_paths(arguments.bench))
     configs = {record["config"]["method"]["name"]: record["config"] for record in records}
     for name in arguments.methods.split(",") if arguments.methods else configs:
-        config = configs[name]
+        base = next(iter(configs.values()))
+        config = configs.get(name) or base | {"method": method(name, "mini").as_dict()}
         kept = arguments.save / f"{arguments.forget}-{name}" / "audit.json"
         if kept.exists():
             continue

@@ -1,11 +1,12 @@
-"""An audit as a model card: what is forgotten, how far, and what nobody should promise."""
+"""An audit as a model card: what it is for, what is forgotten, how far, and what not to promise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from adu_core.audit.audit import SCORES, best, shown
+from adu_core.audit.audit import SCORES, best_disguise, shown, spread
+from adu_core.data.grammar import drawn
 from adu_core.show.names import markdown
 from adu_core.task import Target
 
@@ -20,24 +21,36 @@ def card(record: Mapping[str, Any]) -> str:
         f"| {row['holder']} | {markdown(row['does'])} | {row['right']:.1f} |"
         for row in record["undo"]
     )
-    scores = (f"| `{key}` | {shown(key, found[key])} | {SCORES[key]} |" for key in SCORES)
+    scores = (
+        f"| `{key}` | {shown(key, found[key])} | {spread(record['intervals'][key])} | {what} |"
+        for key, what in SCORES.items()
+    )
     chosen = ", ".join(markdown(f"{key} {value}") for key, value in settings.items())
+    threshold = record["threshold"]
+    refuses = f"It refuses from a probability of {threshold:.3g} on. " if threshold else ""
+    gone, kept = (sum(pictures[side].values()) for side in ("forgotten", "kept"))
     lines = "\n".join
     return f"""\
 # {name}: {clip} without {target}
 
 `adu audit` measured this on {pictures["test"]} test pictures of {len(record["classes"])} classes \
-in {len(record["domains"])} domains ({markdown(pictures.get("data", "pictures"))}). \
-All numbers are percent. Guessing would be right in {pictures["chance"]:.1f}.
+in {len(record["domains"])} domains ({markdown(pictures.get("data", "pictures"))}): {gone} to be \
+forgotten, {kept} to be kept. All numbers are percent, and intervals are of 95 % over test \
+pictures: they say nothing of other seeds or CLIPs. Guessing would be right in \
+{pictures["chance"]:.1f}.
+
+## What it is for
+
+{lines(f"- {line}" for line in _uses(record, target))}
 
 ## What it does
 
-| domain | before | after |
-|---|---:|---:|
+| domain | pictures | before | after |
+|---|---:|---:|---:|
 {lines(_domains(record))}
 
 Mem is {found["mem"]:.1f} and For {found["for"]:.1f}, so H is {found["h"]:.1f} \
-and the selectivity {found["selectivity"]:.1f}.
+and the selectivity {found["selectivity"]:.1f}. {refuses}A refusal counts as an error.
 
 ## Is it gone?
 
@@ -47,31 +60,105 @@ Who brings back how much of what should be forgotten; each line was tried.
 |---|---|---:|
 {lines(undo)}
 
-{_reference(record)}## What it costs
+{_reference(record)}## Disguises
+
+{_counting(record)}
+
+| family | disguise | before | after | counts |
+|---|---|---:|---:|---|
+{lines(_disguises(record))}
+
+## What it costs
 
 {lines(_costs(record))}
 
-## What it cannot promise
+{_false_refusals(record)}## What it cannot promise
 
 {lines(f"- {line}" for line in cannot(record))}
 
+Of these lines the first always stands here. The others stand here if: more than twice what \
+guessing gives is read inside of the model; the best disguise has five points more than asking; \
+more than twice what guessing gives is right.
+
 ## Scores
 
-| score | | |
-|---|---:|---|
+| score | | interval | |
+|---|---:|---:|---|
 {lines(scores)}
 
-## How it was made
+## Where it comes from
 
-Method `{name}` with {chosen or "no settings"}. CLIP {clip}, fingerprint \
-{record["clip"]["fingerprint"]}. Audited in {made["seconds"]:.0f} s on {markdown(made["device"])}.
+{lines(f"- {line}" for line in _origin(record))}
+- Method `{name}` with {chosen or "no settings"}.
+- Audited in {made["seconds"]:.0f} s on {markdown(made["device"])}{_date(pictures)}, with \
+adu-core {made["versions"]["adu-core"]} and torch {made["versions"]["torch"]}.
 """
+
+
+def _date(pictures: Mapping[str, Any]) -> str:
+    return f" on {pictures['date']}" if "date" in pictures else ""
+
+
+def _uses(record: Mapping[str, Any], target: str) -> list[str]:
+    classes = ", ".join(map(markdown, record["classes"]))
+    return [
+        f"Meant for: classifying pictures as one of {classes}, where answers for {target} are not "
+        "wanted, by a service that runs the whole model itself.",
+        f"Not meant for: proof that {target} was deleted from the CLIP, for a licence or a law; "
+        "protection from whoever holds features or weights; pictures unlike those that it was "
+        "measured on; decisions about people.",
+    ]
+
+
+def _origin(record: Mapping[str, Any]) -> list[str]:
+    pictures, clip = record["pictures"], record["clip"]
+    own = "made by this package, under its licence"
+    data = pictures.get("data", "")
+    weights = f", weights {markdown(str(clip['pretrained']))}" if clip["pretrained"] else ""
+    return [
+        f"CLIP {markdown(clip['name'])}{weights}, fingerprint {clip['fingerprint']}: "
+        + (own if clip["name"] == "mini" else "its licence is its owner's; name it here"),
+        f"Shots: {pictures.get('shots', 'not recorded')} of each class in each domain, drawn by "
+        f"seed {pictures.get('seed', 'not recorded')} from {markdown(data or 'pictures')}: "
+        + (own if data and drawn(data) else "their licence is their owner's; name it here"),
+        f"Test pictures: fingerprint {pictures['test_fingerprint']}; none of them is a shot.",
+    ]
+
+
+def _disguises(record: Mapping[str, Any]) -> list[str]:
+    return [
+        f"| {each['family']} | {markdown(name)} | {each['frozen']:.1f} | {each['model']:.1f} | "
+        f"{'yes' if each['counts'] else 'no'} |"
+        for name, each in record["disguises"].items()
+    ]
+
+
+def _counting(record: Mapping[str, Any]) -> str:
+    taught = sorted(record["trained_on"])
+    text = "A disguise counts if the CLIP before unlearning still names 80 % of the pictures"
+    if taught:
+        text += f", and if it is not of a family that the method trained on ({', '.join(taught)})"
+    return text + "."
+
+
+def _false_refusals(record: Mapping[str, Any]) -> str:
+    after = record["effects"]["model"]["refused"]
+    changed = record["effects"]["model"]["refused_changed"]
+    if not record["accuracy"]["model"]["metrics"]["refused"]:
+        return ""
+    by_class = ", ".join(f"{markdown(name)} {share:.1f}" for name, share in after.items())
+    by_change = ", ".join(f"{what} {share:.1f}" for what, share in changed.items())
+    return (
+        f"False refusals, of pictures to be kept, by class: {by_class}. With changed pictures: "
+        f"{by_change}.\n\n"
+    )
 
 
 def _domains(record: Mapping[str, Any]) -> list[str]:
     before, after = record["accuracy"]["frozen"], record["accuracy"]["model"]
     return [
-        f"| {markdown(name)}{mark} | {before[side][name]:.1f} | {after[side][name]:.1f} |"
+        f"| {markdown(name)}{mark} | {record['pictures'][side].get(name, 0)} | "
+        f"{before[side][name]:.1f} | {after[side][name]:.1f} |"
         for side, mark in (("kept", ""), ("forgotten", " (forget)"))
         for name in after[side]
     ]
@@ -96,7 +183,8 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
         after = effects["model"]["accuracy"][name]
         lines.append(f"- {markdown(name)}: {before:.1f} → {after:.1f}")
     lines += [
-        f"- calibration error: {effects['frozen']['ece']:.1f} → {effects['model']['ece']:.1f}",
+        "- calibration error: "
+        + " → ".join(shown("ece", effects[who]["ece"]) for who in ("frozen", "model")),
         f"- {effects['unchanged']:.1f} of the answers are the frozen CLIP's; the features' mean "
         f"cosine with its own is {effects['cosine']:.3f}",
     ]
@@ -121,20 +209,16 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
             f"That features are safe to hand out: they are read correctly in {found['probe']:.1f} "
             f"% of the cases, and inside of the model in {found['inside']:.1f} %."
         )
-    if found["disguised"] > asked + 5:
-        what, _ = best(record["disguises"])
+    disguise = best_disguise(record)
+    if disguise is not None and disguise[1] > asked + 5:
+        what = disguise[0]
         lines.append(
             f'That disguised pictures stay unknown: with the disguise "{markdown(what)}", '
-            f"{found['disguised']:.1f} % are right, against {asked:.1f} % without."
+            f"{disguise[1]:.1f} % are right, against {asked:.1f} % without."
         )
     if asked > 2 * chance:
         lines.append(
             f"That an answer is no better than a guess: {asked:.1f} % are right, guessing gives "
             f"{chance:.1f} %."
-        )
-    if found["membership"] is not None and found["membership"] > 60:
-        lines.append(
-            "That nobody can tell which pictures it was made with: they are told from others "
-            f"with an AUC of {found['membership']:.0f}."
         )
     return lines

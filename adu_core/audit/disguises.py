@@ -1,70 +1,112 @@
-"""Pictures of what should be forgotten, disguised: does a model tell them all the same?"""
+"""Pictures of what should be forgotten, disguised: does a model name them all the same?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 
 from adu_core.audit.materials import Materials
+from adu_core.audit.search import gradients, queries
+from adu_core.data.corruptions import jpeg, noise
 from adu_core.task import DomainDataset
+
+#: What a disguise changes; a method names those it trained on (``Method.trained_on``).
+Family = Literal[
+    "none", "noise", "compression", "scale", "blur", "bits", "tone", "colour", "background",
+    "style", "combined", "queries", "gradients",
+]  # fmt: skip
 
 #: How far the world's own knob moves a picture towards a memorized domain.
 MOVES = (0.25, 0.5)
+#: A disguise counts if the frozen CLIP names so many percent of the disguised pictures [choice].
+RECOGNISED = 80.0
 
 
-def disguises(materials: Materials, per_class: int = 10, seed: int = 0) -> dict[str, Any]:
+class Disguise(NamedTuple):
+    """Pictures as an attacker changed them."""
+
+    family: Family
+    name: str
+    pictures: DomainDataset
+
+
+def disguises(materials: Materials, per_class: int = 25, tries: int = 200) -> dict[str, Any]:
     """Accuracy in percent on disguised pictures of what should be forgotten.
 
-    {disguise: {"frozen": …, "model": …}}, "none" first. Of every class as many pictures as there
-    are, ``per_class`` at most. Where domains are forgotten, pictures also get the colours of each
-    memorized domain, one of its pictures behind them and, if they are drawn, a part of its style.
+    {disguise: {"family": …, "frozen": …, "model": …, "counts": …}}, "none" first. Of every class as
+    many pictures as there are, ``per_class`` at most. It counts if the frozen CLIP still names
+    ``RECOGNISED`` percent of them, and if the method did not train on its family. Where domains are
+    forgotten, pictures also get the colours of each memorized domain, one of its pictures behind
+    them and, if they are drawn, a part of its style; and an attacker searches: ``tries`` mixtures
+    tried on the model (``queries``), and gradients of a gate of their own (``gradients``).
     """
     pictures = _few(materials.forgotten, per_class)
     if len(pictures) == 0:
         raise ValueError("there is no picture of what should be forgotten to disguise")
-    changed = {
-        "none": pictures.pictures,
-        "blurred": tv.gaussian_blur(pictures.pictures, [5, 5], [1.5, 1.5]),
-        "grey": tv.rgb_to_grayscale(pictures.pictures, num_output_channels=3),
-        "other hue": tv.adjust_hue(pictures.pictures, 0.33),
-        "negative": 255 - pictures.pictures,
-        "low contrast": tv.adjust_contrast(pictures.pictures, 0.5),
-        "half as large": smaller(pictures.pictures),
-    }
-    shown = {what: replace(pictures, pictures=values) for what, values in changed.items()}
+    found = {}
+    for family, name, shown in _all(materials, pictures, per_class, tries):
+        right = materials.right(shown)
+        counts = right["frozen"] >= RECOGNISED and family not in materials.model.method.trained_on
+        found[name] = {"family": family, **right, "counts": counts}
+    return found
+
+
+def _all(
+    materials: Materials, pictures: DomainDataset, per_class: int, tries: int
+) -> Iterator[Disguise]:
+    x = pictures.pictures.cpu()
+    plain: list[tuple[Family, str, Tensor]] = [
+        ("none", "none", x),
+        ("noise", "noise 16", noise(16, seed=1)(x)),
+        ("noise", "noise 32", noise(32, seed=1)(x)),
+        ("compression", "JPEG 10", jpeg(10)(x)),
+        ("scale", "half as large", smaller(x)),
+        ("scale", "resampled", resampled(x)),
+        ("blur", "blurred", tv.gaussian_blur(x, [5, 5], [1.5, 1.5])),
+        ("bits", "2 bits a channel", tv.posterize(x, 2)),
+        ("tone", "darker", tv.adjust_gamma(x, 2.5)),
+        ("tone", "lighter", tv.adjust_gamma(x, 0.4)),
+        ("tone", "negative", 255 - x),
+        ("tone", "low contrast", tv.adjust_contrast(x, 0.5)),
+        ("colour", "grey", tv.rgb_to_grayscale(x, num_output_channels=3)),
+        ("colour", "other hue", tv.adjust_hue(x, 0.33)),
+        ("combined", "resampled, noise 16", noise(16, seed=2)(resampled(x))),
+        ("combined", "darker, JPEG 20", jpeg(20)(tv.adjust_gamma(x, 2.0))),
+    ]
+    for family, name, values in plain:
+        yield Disguise(family, name, replace(pictures, pictures=values))
     target = materials.model.target
     if target.domains:
         for name in materials.test.domain_names:
             if name not in target.domains:
-                shown |= _towards(materials, pictures, name, per_class, seed)
-    return {what: materials.right(dataset) for what, dataset in shown.items()}
+                yield from _towards(materials, pictures, name, per_class)
+    if target.kind == "domains":
+        yield Disguise("queries", *queries(materials, pictures, tries))
+        yield Disguise("gradients", "gradients of a gate", gradients(materials, pictures))
 
 
 def _towards(
-    materials: Materials, pictures: DomainDataset, name: str, per_class: int, seed: int
-) -> dict[str, DomainDataset]:
+    materials: Materials, pictures: DomainDataset, name: str, per_class: int
+) -> Iterator[Disguise]:
     """What makes pictures look like those of one memorized domain."""
-    others = materials.stolen.subset(
-        materials.stolen.domains == materials.stolen.domain_names.index(name)
-    ).pictures
-    order = torch.randint(
-        len(others), (len(pictures),), generator=torch.Generator().manual_seed(seed)
-    )
-    changed = {
-        f"colours of {name}": recoloured(pictures.pictures, others),
-        f"{name} behind": pasted(pictures.pictures, others[order]),
-    }
-    shown = {what: replace(pictures, pictures=values) for what, values in changed.items()}
+    x, others = pictures.pictures.cpu(), materials.stolen_of(name)
+    order = torch.randint(len(others), (len(x),), generator=torch.Generator().manual_seed(0))
+    worn = recoloured(x, others)
+    yield Disguise("colour", f"colours of {name}", replace(pictures, pictures=worn))
+    behind = pasted(x, others[order])
+    yield Disguise("background", f"{name} behind", replace(pictures, pictures=behind))
+    mixed = noise(16, seed=3)(tv.gaussian_blur(worn, [3, 3], [0.7, 0.7]))
+    yield Disguise("combined", f"colours of {name}, blur, noise", replace(pictures, pictures=mixed))
     if materials.drawn:
         for domain in materials.model.target.domains:
             for strength in MOVES:
                 moved = materials.moved(domain, name, strength, per_class)
-                shown[f"{domain} {strength:.0%} to {name}"] = moved
-    return shown
+                yield Disguise("style", f"{domain} {strength:.0%} to {name}", moved)
 
 
 def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
@@ -73,6 +115,13 @@ def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
         for label in dataset.labels.unique().tolist()
     ]
     return dataset.subset(torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64))
+
+
+def resampled(pictures: Tensor, share: float = 0.5) -> Tensor:
+    """Pictures scaled to a share of their size and back: (B, 3, S, S) uint8."""
+    size = pictures.shape[-1]
+    few = max(1, round(share * size))
+    return tv.resize(tv.resize(pictures, [few, few], antialias=True), [size, size], antialias=True)
 
 
 def smaller(pictures: Tensor) -> Tensor:

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from adu_core.audit.materials import Materials, logits, percent, right
+from adu_core.data.corruptions import corrupted
+from adu_core.measure import seen
 
+#: Corruptions under which false refusals are counted.
+CHANGED = ("JPEG 15", "noise 24")
 #: Bins of the expected calibration error.
 BINS = 15
 #: How far styles are moved on the way from a memorized domain to a forgotten one.
@@ -20,7 +24,9 @@ def effects(materials: Materials) -> dict[str, Any]:
     """On what should be kept, by the frozen CLIP and by the model.
 
     accuracy:    of each domain, in percent
-    ece:         expected calibration error, in percent
+    refused:     of each class, in percent: what is refused though it should be answered
+    refused_changed: of all of them together, under JPEG and noise
+    ece:         expected calibration error of the answers, in percent; None without any
     cosine:      mean cosine of the model's features with the frozen CLIP's
     unchanged:   pictures whose answer is the frozen CLIP's, in percent
     negatives:   accuracy on the same pictures with all colours inverted, a look that no domain of
@@ -31,17 +37,31 @@ def effects(materials: Materials) -> dict[str, Any]:
     half = kept.subset(torch.arange(0, len(kept), 2))
     inverted = replace(half, pictures=255 - half.pictures)
     found, named, features = dict[str, Any](), [], []
-    for (who, model), of_test in zip(materials.both, materials.features, strict=True):
-        features.append(of_test[~materials.gone])
-        sure, answered = logits(model, features[-1], kept.class_names).softmax(dim=1).max(dim=1)
+    for (who, model), both in zip(materials.both, materials.seen, strict=True):
+        of_kept, refused = (known[~materials.gone] for known in both)
+        features.append(of_kept)
+        sure, answered = logits(model, of_kept, kept.class_names).softmax(dim=1).max(dim=1)
+        answered = answered.masked_fill(refused, -1)
         named.append(answered)
         found[who] = {
+            "refused": {
+                name: percent(refused[kept.labels == number])
+                for number, name in enumerate(kept.class_names)
+                if bool((kept.labels == number).any())
+            },
             "accuracy": {
                 name: percent((answered == labels)[kept.domains == number])
                 for number, name in enumerate(kept.domain_names)
                 if number in present
             },
-            "ece": calibration_error(sure, answered == labels),
+            "refused_changed": {
+                name: percent(seen(model, corrupted(kept, name).pictures)[1]) for name in CHANGED
+            },
+            "ece": (
+                None
+                if bool(refused.all())
+                else calibration_error(sure[~refused], (answered == labels)[~refused])
+            ),
             "negatives": right(model, inverted),
         }
     return {

@@ -43,6 +43,11 @@ class Materials:
         """How many pictures an attacker has of each class in each domain."""
         return int(self.stolen.counts().min())
 
+    def stolen_of(self, domain: str) -> Tensor:
+        """The attacker's pictures of one domain: (N, 3, S, S) uint8, on the CPU."""
+        number = self.stolen.domain_names.index(domain)
+        return self.stolen.pictures[self.stolen.domains == number].cpu()
+
     @property
     def clip(self) -> FrozenCLIP:
         """The frozen CLIP."""
@@ -132,9 +137,10 @@ def logits(model: Model, features: Tensor, class_names: Sequence[str]) -> Tensor
     return class_logits(model, features.to(model.clip.device), class_names).float().cpu()
 
 
-def answers(model: Model, features: Tensor, class_names: Sequence[str]) -> Tensor:
-    """The class that a model names for each of its features: (N, feature_size) → (N,) int64."""
-    return logits(model, features, class_names).argmax(dim=1)
+def answers(model: Model, known: tuple[Tensor, Tensor], class_names: Sequence[str]) -> Tensor:
+    """The class that a model names, by what ``seen`` finds, -1 if it refuses: (N,) int64."""
+    features, refused = known
+    return logits(model, features, class_names).argmax(dim=1).masked_fill(refused, -1)
 
 
 def percent(right: Tensor) -> float:

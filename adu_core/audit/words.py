@@ -11,7 +11,7 @@ from torch import Tensor
 from adu_core.audit.materials import Materials, answers, percent
 from adu_core.clip import TEMPLATE
 from adu_core.data.captioning import NEUTRAL, STYLE_WORDS
-from adu_core.measure import image_features
+from adu_core.measure import seen
 from adu_core.task import Model
 
 
@@ -25,22 +25,26 @@ def words(materials: Materials) -> dict[str, Any]:
     styles = [STYLE_WORDS.get(name, name) for name in materials.model.target.domains]
     asked = [TEMPLATE, *(form for form in NEUTRAL if form != TEMPLATE)]
     asked += [f"a {style} of a {{}}" for style in styles]
-    frozen, after = (features[materials.gone] for features in materials.features)
+    frozen, after = ((known[materials.gone] for known in both) for both in materials.seen)
+    (of_frozen, none), (of_model, refused) = frozen, after
     labels, names = materials.forgotten.labels, materials.test.class_names
     return {
         form: {
-            "frozen": percent(_named(materials.frozen, frozen, form, names) == labels),
-            "model": percent(_named(materials.model, after, form, names) == labels),
+            "frozen": percent(_named(materials.frozen, of_frozen, none, form, names) == labels),
+            "model": percent(_named(materials.model, of_model, refused, form, names) == labels),
         }
         for form in asked
     }
 
 
 @torch.no_grad()
-def _named(model: Model, features: Tensor, form: str, names: Sequence[str]) -> Tensor:
-    """The class whose sentence is nearest, (N,) int64."""
+def _named(
+    model: Model, features: Tensor, refused: Tensor, form: str, names: Sequence[str]
+) -> Tensor:
+    """The class whose sentence is nearest, -1 for what is refused: (N,) int64."""
     sentences = model.sentences([form.format(name) for name in names])
-    return model.clip.similarity(features.to(sentences), sentences).argmax(dim=1).cpu()
+    nearest = model.clip.similarity(features.to(sentences), sentences).argmax(dim=1).cpu()
+    return nearest.masked_fill(refused, -1)
 
 
 def other_classes(materials: Materials) -> dict[str, Any] | None:
@@ -55,8 +59,8 @@ def other_classes(materials: Materials) -> dict[str, Any] | None:
     gone = model.target.mask(pictures).cpu()
     found = {}
     for who, one in materials.both:
-        features = image_features(one, pictures.pictures)
-        hits = answers(one, features, pictures.class_names) == pictures.labels.cpu()
+        known = seen(one, pictures.pictures)
+        hits = answers(one, known, pictures.class_names) == pictures.labels.cpu()
         found[who] = {"kept": percent(hits[~gone]), "forgotten": percent(hits[gone])}
     return found
 

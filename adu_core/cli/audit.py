@@ -6,12 +6,14 @@ disguised pictures bring back, what it cost, and who can undo it. Writes audit.j
 and audit.png beside the model, or where --save says.
 
 With --require, the exit status is 1 if a score is not met, and the line says which: a deployment
-can be guarded by it.
+can be guarded by it. Held against it is the bound of the score's 95 % interval over test pictures,
+the lower one for >=, the upper one for <=.
 """
 
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from pathlib import Path
 
 from adu_core.cli import options
@@ -63,7 +65,7 @@ def do(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from adu_core.audit.audit import SCORES, audit, failed, requirement, shown
+    from adu_core.audit.audit import SCORES, audit, failed, requirement, shown, spread
     from adu_core.audit.card import card
     from adu_core.audit.gather import check, gather, run_of
     from adu_core.data.sources import listed
@@ -89,7 +91,7 @@ def do(arguments: argparse.Namespace) -> int:
         device=device,
     )
     about = {key: getattr(spec, key) for key in ("data", "shots", "seed", "limit")}
-    about["stolen"] = found.stolen_each
+    about |= {"stolen": found.stolen_each, "date": date.today().isoformat()}
     record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))
     record["adapter"] = audited
     write_json(folder / "audit.json", record)
@@ -103,9 +105,14 @@ def do(arguments: argparse.Namespace) -> int:
         print(f"{row['right']:>10.1f} %  {row['holder']}: {row['does']}")
     print()
     for name, what in SCORES.items():
-        print(f"{shown(name, record['scores'][name]):>12}  {name}: {what}")
+        found_in = spread(record["intervals"][name])
+        print(f"{shown(name, record['scores'][name]):>12}{found_in:>14}  {name}: {what}")
     print(f"\nsaved in {folder}: audit.json, audit.png, MODEL_CARD.md")
-    missed = failed(requirements, record["scores"])
-    for wanted, score in missed:
-        print(f"not met: {wanted}, but {wanted.score} is {shown(wanted.score, score)}")
+    missed = failed(requirements, record)
+    for wanted, bound in missed:
+        score, side = record["scores"][wanted.score], "low" if wanted.sign > "=" else "high"
+        print(
+            f"not met: {wanted}, but {wanted.score} is {shown(wanted.score, score)}, and its "
+            f"interval over test pictures goes as {side} as {shown(wanted.score, bound)}"
+        )
     return 1 if missed else 0

@@ -19,22 +19,22 @@ from torch import Tensor
 from adu_core.task import DomainDataset
 
 
-def _noise(sigma: float) -> Callable[[Tensor], Tensor]:
-    """Gaussian noise of ``sigma`` grey levels of 255, the same for the same pictures."""
+def noise(sigma: float, seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """Gaussian noise of ``sigma`` grey levels of 255, the same for the same pictures and seed."""
 
     def noisy(pictures: Tensor) -> Tensor:
-        drawn = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(0))
-        return (pictures + sigma * drawn).round().clamp(0, 255).to(torch.uint8)
+        drawn = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(seed))
+        return (pictures.cpu() + sigma * drawn).round().clamp(0, 255).to(torch.uint8)
 
     return noisy
 
 
-def _jpeg(quality: int) -> Callable[[Tensor], Tensor]:
+def jpeg(quality: int) -> Callable[[Tensor], Tensor]:
     """Written by Pillow as a JPEG of that quality, and read again."""
 
     def written(pictures: Tensor) -> Tensor:
         found = []
-        for picture in pictures:
+        for picture in pictures.cpu():
             file = BytesIO()
             Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
             found.append(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
@@ -48,9 +48,9 @@ MOST = 800
 
 #: What each does to pictures (B, 3, S, S) uint8, on the CPU; the strengths are ours [choice].
 CORRUPTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "noise 16": _noise(16),
-    "noise 24": _noise(24),
-    "JPEG 15": _jpeg(15),
+    "noise 16": noise(16),
+    "noise 24": noise(24),
+    "JPEG 15": jpeg(15),
     "blur": lambda pictures: tv.gaussian_blur(pictures, [5, 5], [1.0, 1.0]),
     "2 bits": lambda pictures: tv.posterize(pictures, 2),
     "gamma 2.5": lambda pictures: tv.adjust_gamma(pictures, 2.5),

@@ -53,6 +53,11 @@ class LateGate(ClassifierSettings, Method):
     needs = "shots with class and domain labels"
     trained = False
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Noise, if there are noisy copies."""
+        return frozenset({"noise"} if self.noisy else ())
+
     def start(self, task: Task, seed: int = 0) -> Blanking:
         """A gate that stops nothing yet but classes that are to be forgotten everywhere."""
         return Blanking(task, self, task.clip.feature_size).to(task.clip.device)

@@ -134,7 +134,8 @@ def tune(
 ) -> dict[str, Tuned]:
     """Search the settings of some methods, by name, by successive halving.
 
-    ``trials`` settings of each get a short run, the best of them a whole one: half of those that go
+    ``trials`` settings of each get a short run for every second target, the best of them a whole
+    one for all: half of those that go
     on have the highest H, the others the highest selectivity among those with a Mem of ``KEEP``
     times zero-shot's. Where the best setting then lies at an end of its range, values beyond it are
     tried as well.
@@ -150,15 +151,17 @@ def tune(
     tried: dict[str, list[Method]] = {}
     with TemporaryDirectory() as elsewhere:
 
-        def run(asked: Mapping[str, Sequence[Method]], label: str) -> dict[str, list[Trial]]:
+        def run(
+            asked: Mapping[str, Sequence[Method]], label: str, every: int = 1
+        ) -> dict[str, list[Trial]]:
             work = {
-                name: trial_specs(starts[name], some, targets or [starts[name].forget])
+                name: trial_specs(starts[name], some, (targets or [starts[name].forget])[::every])
                 for name, some in asked.items()
             }
-            every = list(dict.fromkeys(spec for some in work.values() for spec in some))
+            wanted = list(dict.fromkeys(spec for some in work.values() for spec in some))
             kept, failed = folder or elsewhere, dict[Spec, str]()
             sweep(
-                every, kept, device=device, processes=processes, progress=progress, label=label,
+                wanted, kept, device=device, processes=processes, progress=progress, label=label,
                 failed=failed,
             )  # fmt: skip
             for spec, error in failed.items():
@@ -168,7 +171,8 @@ def tune(
             return {name: read_trials(some, kept) for name, some in work.items()}
 
         asked = {name: candidates(start.method, trials) for name, start in starts.items()}
-        shown = run({name: [shorter(one) for one in some] for name, some in asked.items()}, "short")
+        first = {name: [shorter(one) for one in some] for name, some in asked.items()}
+        shown = run(first, "short runs", every=2)
         for name, some in asked.items():
             going = {each.method for each in survivors(shown[name])}
             tried[name] = some

@@ -150,6 +150,9 @@ def _relearning(axes: Axes, record: Mapping[str, Any]) -> None:
         if curves[way] is not None:
             axes.plot(curves["shots"], curves[way], marker="o", linestyle=line, color=COLOURS[who])
             title += "\ndashed: the learned parts alone" if way == "parts" else ""
+    if curves["off"] is not None:
+        axes.axhline(curves["off"][0], color=COLOURS["model"], linewidth=0.8)
+        title += "\nthin line: the gate taken off"
     _shots(axes, curves["shots"], record, title)
 
 
@@ -167,8 +170,10 @@ def _between(axes: Axes, record: Mapping[str, Any]) -> None:
 
 
 def _best_disguises(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float]]]:
-    """Each with its label, the best first."""
-    tried = sorted(record["disguises"].items(), key=lambda each: each[1]["model"], reverse=True)
+    """Each that counts, or all if none does, with its label, the best first."""
+    every = list(record["disguises"].items())
+    counted = [each for each in every if each[1]["counts"]] or every
+    tried = sorted(counted, key=lambda each: each[1]["model"], reverse=True)
     return [(wrapped(name, 24), right) for name, right in tried[:DISGUISES]]
 
 
@@ -176,6 +181,8 @@ def _disguises(axes: Axes, record: Mapping[str, Any]) -> None:
     best = _best_disguises(record)
     values = {who: [right[who] for _, right in best] for who in ("frozen", "model")}
     _bars(axes, record, [label for label, _ in best], values)
-    cut = len(best) < len(record["disguises"])
-    axes.set(title=f"The {len(best)} best disguises" if cut else "Disguised")
+    counting = sum(each["counts"] for each in record["disguises"].values())
+    cut = len(best) < counting
+    title = f"The {len(best)} best disguises" if cut else "Disguised"
+    axes.set(title=title if counting else "Disguised beyond recognition: none counts")
     axes.tick_params(axis="y", labelsize=9)

@@ -22,26 +22,29 @@ from adu_core.audit.audit import (
     Requirement,
     audit,
     failed,
+    intervals,
     requirement,
     scores,
+    spread,
     undo,
 )
 from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
-from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
+from adu_core.audit.disguises import disguises, pasted, recoloured, resampled, smaller
 from adu_core.audit.effects import between, calibration_error, effects
 from adu_core.audit.gather import gather, run_of
 from adu_core.audit.materials import Materials
-from adu_core.audit.membership import auc, membership
 from adu_core.audit.ranks import ranks
 from adu_core.audit.recovery import few as draw_few
 from adu_core.audit.recovery import places, probe, prototypes, recovery
-from adu_core.audit.relearning import relearned, relearning
+from adu_core.audit.relearning import easiest, relearned, relearning
+from adu_core.audit.search import REACH, gradients, mixture, queries
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.cli import main
 from adu_core.data.sources import load_shots
 from adu_core.data.world import HELD_OUT
 from adu_core.machine.files import read_json, write_json
+from adu_core.runs.intervals import of_mean
 from adu_core.show.audit_figure import audit_figure
 
 GOAL = Target(("sketch",))
@@ -142,12 +145,14 @@ def test_relearning_brings_it_back_and_leaves_the_model_alone(
     found = materials(mini, few, quick("full", forget_weight=10.0, epochs=4, learning_rate=0.05))
     state = {name: value.clone() for name, value in found.model.state_dict().items()}
     before = mini.model.visual.conv1.weight.clone()
-    curves = relearning(found, shots=(4,), steps=12)
+    curves = relearning(found, shots=(4,), steps=12, draws=2)
     assert curves["shots"] == [0, 4]
     assert curves["parts"][0] == curves["weights"][0]
     assert max(curves["parts"][1], curves["weights"][1]) > curves["parts"][0]
-    assert curves["area"]["parts"] == curves["parts"][1]
+    low, high = curves["spread"]["parts"][1]
+    assert curves["parts"][1] == pytest.approx((low + high) / 2), "there are two draws"
     assert curves["reference"] is None
+    assert curves["off"] is None, "it refuses nothing"
     for whole in (False, True):  # parts learn without the weights, and the weights with them
         taught = relearned(found.model, found.attack, 2, 0, whole=whole)
         assert torch.equal(taught.clip.model.visual.conv1.weight, before) != whole
@@ -161,11 +166,19 @@ def test_what_was_learned_in_closed_form_has_no_parts_to_train_and_a_reference_i
     nothing: Materials, tiny_clip: FrozenCLIP
 ) -> None:
     found = replace(nothing, reference=tiny_clip)
-    curves = relearning(found, shots=(1,), steps=1)
+    curves = relearning(found, shots=(1,), steps=1, draws=1)
     assert curves["parts"] is None
     assert len(curves["weights"]) == len(curves["reference"]) == 2
     read = recovery(found, shots=(1,))
     assert read["reference"].keys() == read["model"].keys()
+
+
+def test_a_gate_is_taken_off_and_not_learned_away(door: Materials) -> None:
+    """Its refusals give training no gradient: that is no strength."""
+    curves = relearning(door, shots=(1,), steps=1, draws=1)
+    assert curves["off"] == [door.right(door.forgotten)["frozen"]]
+    assert curves["off"][0] > 90 > curves["weights"][-1]
+    assert easiest(curves) == curves["off"][0]
 
 
 # Questions.
@@ -178,7 +191,7 @@ def test_ranks_of_answers_known_by_hand(nothing: Materials) -> None:
     assert sum(found["model"]["ranks"]) == pytest.approx(100)
     assert found["model"]["ranks"][0] == found["model"]["among_first"]["1"]
     assert found["model"]["among_first"].keys() == {"1", "3"}, "there are four classes"
-    assert found["model"]["flat"] == 0
+    assert found["model"]["flat"] == found["model"]["refused"] == 0
     assert found["model"]["right_though_flat"] is None
 
 
@@ -203,6 +216,21 @@ def test_words_classes_and_search_of_an_untouched_model(nothing: Materials) -> N
     found = retrieval(nothing)
     assert found["frozen"] == found["model"]
     assert found["model"]["caption_to_picture"] > 50
+
+
+def test_a_refusal_is_no_answer(door: Materials) -> None:
+    """Whatever class the blank feature is nearest to."""
+    found = ranks(door)["model"]
+    assert found["refused"] == found["flat"] == found["entropy"] == 100
+    assert found["among_first"] == {"1": 0, "3": 0}
+    assert all(each["model"] == 0 < each["frozen"] for each in words(door).values())
+    met, kept = other_classes(door), effects(door)
+    assert met is not None
+    assert met["model"] == {"kept": 0, "forgotten": 0}
+    assert kept["unchanged"] == 0
+    assert set(kept["model"]["refused"].values()) == {100}
+    assert kept["model"]["refused_changed"] == {"JPEG 15": 100, "noise 24": 100}
+    assert set(kept["frozen"]["refused"].values()) == {0}
 
 
 def test_search_finds_nothing_behind_a_door(door: Materials) -> None:
@@ -243,14 +271,15 @@ def test_the_ways_between_styles(door: Materials) -> None:
     assert between(replace(door, drawn=False)) is None
 
 
-# Disguises and membership.
+# Disguises.
 
 
 def test_disguises_keep_shape_and_type() -> None:
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (3, 3, 20, 20), dtype=torch.uint8, generator=generator)
     others = torch.randint(60, 90, (5, 3, 20, 20), dtype=torch.uint8, generator=generator)
-    for changed in (smaller(pictures), recoloured(pictures, others), pasted(pictures, others[:3])):
+    ways = (smaller(pictures), resampled(pictures), recoloured(pictures, others))
+    for changed in (*ways, pasted(pictures, others[:3])):
         assert changed.shape == pictures.shape
         assert changed.dtype == torch.uint8
     for channel in range(3):
@@ -265,24 +294,59 @@ def test_disguises_keep_shape_and_type() -> None:
 
 
 def test_each_disguise_is_tried_on_both_models(door: Materials) -> None:
-    found = disguises(door, per_class=1)
-    assert {"none", "blurred", "colours of real", "clipart behind"} <= found.keys()
+    found = disguises(door, per_class=1, tries=2)
+    assert {"none", "blurred", "noise 32", "colours of real", "clipart behind"} <= found.keys()
     assert "sketch 50% to painting" in found
+    families = {each["family"] for each in found.values()}
+    assert {"noise", "compression", "scale", "combined", "queries", "gradients"} <= families
     assert all(each["model"] == 0 for each in found.values())
     assert found["none"]["frozen"] > 90
-    undrawn = disguises(replace(door, drawn=False), per_class=1)
+    undrawn = disguises(replace(door, drawn=False), per_class=1, tries=1)
     assert not any("% to" in name for name in undrawn)
 
 
-def test_auc_by_hand() -> None:
-    assert auc(torch.tensor([2.0, 3.0]), torch.tensor([1.0, 0.0])) == 100
-    assert auc(torch.tensor([1.0]), torch.tensor([1.0])) == 50
-    assert auc(torch.tensor([0.0, 2.0]), torch.tensor([1.0])) == 50
-    assert auc(torch.tensor([]), torch.tensor([1.0])) is None
+def test_what_hides_the_thing_or_was_trained_on_does_not_count(
+    mini: FrozenCLIP, few: Splits, tiny_clip: FrozenCLIP
+) -> None:
+    made = materials(mini, few, quick("late-gate", noisy=1))
+    found = disguises(replace(made, drawn=False), per_class=1, tries=1)
+    assert not any(each["counts"] for each in found.values() if each["family"] == "noise")
+    assert any(each["counts"] for each in found.values())
+    blind = disguises(
+        replace(materials(tiny_clip, few, quick("zero-shot")), drawn=False), per_class=1, tries=1
+    )
+    assert max(each["frozen"] for each in blind.values()) < 80
+    assert not any(each["counts"] for each in blind.values())
 
 
-def test_an_untouched_model_tells_nothing_of_its_shots(nothing: Materials) -> None:
-    assert membership(nothing) == {"kept": 50, "forgotten": 50}
+def test_mixtures_are_the_seeds_and_queries_find_what_opens_a_gate(
+    mini: FrozenCLIP, few: Splits
+) -> None:
+    pictures = few.test.pictures[:4]
+    names, mixed = zip(
+        *(mixture(pictures, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)), strict=True
+    )
+    assert names[0] == names[1] != names[2]
+    assert torch.equal(mixed[0], mixed[1])
+    assert mixed[2].shape == pictures.shape
+    assert mixed[2].dtype == torch.uint8
+    gate = materials(mini, few, quick("gate"))
+    few_tries, many = (queries(gate, gate.attack, tries)[1] for tries in (1, 12))
+    assert gate.right(many)["model"] >= gate.right(few_tries)["model"]
+    assert gate.right(many)["frozen"] >= 70, "what the frozen CLIP cannot name is no disguise"
+
+
+def test_gradients_of_a_twin_move_a_picture_little_and_away_from_its_domain(
+    mini: FrozenCLIP, few: Splits
+) -> None:
+    gate = materials(mini, few, quick("late-gate"))
+    assert gate.model.classifier is not None
+    moved = gradients(gate, gate.attack)
+    apart = moved.pictures.int() - gate.attack.pictures.int()
+    assert 0 < apart.abs().max() <= REACH
+    before, after = (gate.model.probability(x.pictures).mean() for x in (gate.attack, moved))
+    assert after < before - 0.1
+    assert gate.right(moved)["frozen"] > 90
 
 
 # The whole.
@@ -291,7 +355,10 @@ def test_an_untouched_model_tells_nothing_of_its_shots(nothing: Materials) -> No
 @pytest.fixture(scope="module")
 def record(nothing: Materials) -> dict[str, Any]:
     """Of a model that forgot nothing, so that every attack succeeds; with JSON's own types."""
-    quicker = {"relearning": lambda m: relearning(m, shots=(1, 4), steps=4)}
+    quicker = {
+        "relearning": lambda m: relearning(m, shots=(1, 4), steps=4, draws=1),
+        "disguises": lambda m: disguises(m, per_class=2, tries=2),
+    }
     made = audit(nothing, {"data": "world"}, parts=PARTS | quicker)
     found: dict[str, Any] = json.loads(json.dumps(made))
     return found
@@ -305,7 +372,7 @@ def test_every_score_is_there_and_says_that_nothing_is_forgotten(record: dict[st
     assert scores["probe"] > 80
     assert scores["words"] > 90
     assert scores["held_out_for"] < 20
-    assert scores["membership"] == 50
+    assert scores["refused_mem"] == 0
     rows = {row["does"]: row["right"] for row in record["undo"]}
     assert rows["asks"] == pytest.approx(100 - scores["for"])
     assert rows["nothing to undo"] == pytest.approx(100 - scores["for"])
@@ -318,7 +385,9 @@ def test_the_card_says_what_cannot_be_promised(record: dict[str, Any]) -> None:
     assert "That an answer is no better than a guess" in text
     assert "| sketch (forget) |" in text
     good = json.loads(json.dumps(record))
-    good["scores"] |= {"for": 75.0, "inside": 25.0, "disguised": 26.0, "membership": 50.0}
+    good["scores"] |= {"for": 75.0, "inside": 25.0}
+    for each in good["disguises"].values():
+        each["model"] = 26.0
     assert len(cannot(good)) == 1, "only that the weights are public is left"
 
 
@@ -344,9 +413,10 @@ def test_the_card_says_every_score_as_the_record_has_it(name: str, record: dict[
     found["effects"]["cosine"] = 0.98251
     found["undo"] = undo(found, "takes it off")
     found["scores"] = scores(found)
+    found["intervals"] = intervals(found)
     score, text = found["scores"][name], rendered(card(found))
     said = "0.983" if name == "cosine" else f"{score:.1f}"
-    assert [name, said, SCORES[name]] in text
+    assert [name, said, spread(found["intervals"][name]), SCORES[name]] in text
     if name in ATTACKS:
         holder, does = ATTACKS[name]
         assert [row[2] for row in text if row[0] == holder and row[1].startswith(does)] == [said]
@@ -397,17 +467,17 @@ def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:
 def test_many_audits_in_one_table(
     record: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gone = record | {"scores": record["scores"] | {"probe": 12.345, "membership": None}}
+    gone = record | {"scores": record["scores"] | {"probe": 12.345, "held_out_for": None}}
     for name, values in (("a", record), ("b/c", gone)):
         write_json(tmp_path / name / "audit.json", values)
     found = read_audits(tmp_path)
     assert found["probe"].tolist() == [record["scores"]["probe"], 12.345]
-    assert math.isnan(found["membership"][1])
+    assert math.isnan(found["held_out_for"][1])
     assert main(["report", str(tmp_path), "--audits"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["forget", "method", *SCORES]
     second = dict(zip(lines[0].split(), lines[2].split(), strict=True))
-    assert (second["probe"], second["membership"], second["cosine"]) == ("12.3", "–", "1.000")
+    assert (second["probe"], second["held_out_for"], second["cosine"]) == ("12.3", "–", "1.000")
 
 
 @pytest.mark.parametrize(
@@ -425,7 +495,7 @@ def test_audits_have_no_means(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "not an audit of schema 1: run `adu audit` anew"),
+        ({"schema": 1}, "not an audit of schema 2: run `adu audit` anew"),
         ({"method": "gate"}, "method must say its name"),
         ({"forget": {}}, "what to forget is"),
         ({"scores": {"mem": 1.0}}, "scores must be those of"),
@@ -460,16 +530,32 @@ def test_requirements() -> None:
         with pytest.raises(ValueError, match=why):
             requirement(wrong)
     scores = dict.fromkeys(SCORES, 50.0) | {"held_out_for": None}
-    wanted = [requirement(text) for text in ("for>=50", "probe<50", "held_out_for>0", "h>49")]
-    assert failed(wanted, scores) == [(wanted[1], 50.0), (wanted[2], None)]
+    bounds = dict.fromkeys(SCORES, (45.0, 55.0)) | {"ece": None, "held_out_for": None}
+    found = {"scores": scores, "intervals": bounds}
+    asked = ("for>=50", "probe<50", "held_out_for>0", "h>44", "probe<=55", "ece<=50")
+    wanted = [requirement(text) for text in asked]
+    assert failed(wanted, found) == [(wanted[0], 45.0), (wanted[1], 55.0), (wanted[2], None)]
+
+
+def test_intervals_of_scores_are_of_the_pictures_they_are_of(record: dict[str, Any]) -> None:
+    found, pictures = record["intervals"], record["pictures"]
+    assert found.keys() == SCORES.keys()
+    assert found["ece"] is found["cosine"] is None
+    for name, interval in found.items():
+        if interval is not None and name not in {"h", "selectivity"}:
+            assert 0 <= interval[0] < interval[1] <= 100, name
+            assert interval[0] - 15 < record["scores"][name] < interval[1] + 15, name
+    gone = sum(pictures["forgotten"].values())
+    assert gone == len(extra()["stolen"].class_names) * 2
+    assert found["probe"] == pytest.approx(of_mean([record["scores"]["probe"]], [gone]))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_can_be_audited(name: str, tiny_clip: FrozenCLIP, few: Splits) -> None:
     quicker = {
-        "relearning": lambda m: relearning(m, shots=(1,), steps=1),
+        "relearning": lambda m: relearning(m, shots=(1,), steps=1, draws=1),
         "recovery": lambda m: recovery(m, shots=(1,)),
-        "disguises": lambda m: disguises(m, per_class=1),
+        "disguises": lambda m: disguises(m, per_class=1, tries=1),
     }
     asked = replace(materials(tiny_clip, few, quick(name)), drawn=False)  # drawing takes long
     found = audit(asked, parts=PARTS | quicker)
@@ -533,7 +619,7 @@ def test_the_command(
     assert record["pictures"]["stolen"] == 6
     assert (record["recovery"]["shots"], record["relearning"]["shots"]) == (
         [1, 2, 4, 6],
-        [0, 1, 4, 6],
+        [0, 1, 6],
     )
     assert "has 6 pictures of each class in each domain, not 16 (--stolen)" in (
         capsys.readouterr().err
@@ -544,7 +630,7 @@ def test_the_command(
     assert main([*audit, "--require", "mem>100"]) == 1
     printed = capsys.readouterr().out
     assert "not met: mem>100, but mem is" in printed
-    assert re.search(r"^ +\d\.\d{3}  cosine: ", printed, re.MULTILINE)
+    assert re.search(r"^ +\d\.\d{3} +cosine: ", printed, re.MULTILINE)
     assert read_json(f"{elsewhere}/audit.json")["reference"] is not None
     # The folder can still be read as records: what the audit wrote is none.
     assert main(["report", str(tmp_path / "saved")]) == 0
