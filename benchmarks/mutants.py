@@ -47,7 +47,7 @@ PARTS = {
     "evaluation": Part(("runs/evaluate.py",), ("runs/test_entanglement", "core/test_target")),
     "gate": Part(
         ("rivals/gate.py", "rivals/gated.py", "rivals/evidence.py"),
-        ("rivals/test_gate", "rivals/test_gated", "rivals/test_door", "rivals/test_shutter"),
+        ("rivals/test_gate", "rivals/test_gated", "rivals/test_door", "rivals/test_pixels"),
     ),
     "domain classifier": Part(
         ("rivals/domain_classifier.py",), ("rivals/test_domain_classifier", "rivals/test_gate")

@@ -12,7 +12,6 @@ _SHORT: dict[str, Any] = {
     "iterations": 3,
     "population": 4,
     "copies": 2,
-    "coloured": 2,
     "views": 2,
     "judged": 8,
     "inversion_steps": 2,

@@ -48,7 +48,7 @@ SCORES: Mapping[str, str] = {
 #: What the ways to read features are called.
 READERS = {"prototypes": "nearest prototypes", "probe": "a linear probe"}
 
-PARTS: Mapping[str, Callable[[Materials], Any]] = {
+PARTS: dict[str, Callable[[Materials], Any]] = {
     "ranks": ranks,
     "words": words,
     "other_classes": other_classes,

@@ -90,14 +90,9 @@ def gather(
     exact = _reference(reference, clip, device) if reference else None
     size = clip.preprocess
     taken = _stolen(spec, data, stolen, size)
-    test, unused = (
-        load_pictures(data, share, size=size, limit=spec.limit) for share in ("test", "validation")
-    )
-    used = load_shots(data, size=size, shots=spec.shots, seed=spec.seed)
+    test = load_pictures(data, "test", size=size, limit=spec.limit)
     return Materials(
         model,
-        used=_in_order(used, about),
-        unused=_in_order(unused, about),
         test=_in_order(test, about),
         stolen=_in_order(taken, about),
         held_out=load_held_out(data, size=size, limit=spec.limit),

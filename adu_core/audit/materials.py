@@ -20,8 +20,6 @@ from adu_core.task import DomainDataset, Model, Task
 class Materials:
     """Everything is of the model's classes and domains, in their order, but ``held_out``.
 
-    used:      the shots that the model was made with
-    unused:    pictures of the same kind that it never met, the validation pictures
     test:      what is measured on; nobody attacks with them
     stolen:    an attacker's pictures, labelled, some for each class and domain
     held_out:  test pictures of other classes, or None
@@ -30,8 +28,6 @@ class Materials:
     """
 
     model: Model
-    used: DomainDataset
-    unused: DomainDataset
     test: DomainDataset
     stolen: DomainDataset
     held_out: DomainDataset | None = None

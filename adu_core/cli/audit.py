@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from adu_core.cli import options
@@ -48,6 +49,12 @@ def add(command: argparse.ArgumentParser) -> None:
         help="labelled pictures of each class in each domain that an attacker has (16, or all)",
     )
     add(
+        "--tries",
+        type=options.count(1),
+        default=200,
+        help="mixtures of changes that an attacker tries on the model, to find the best (200)",
+    )
+    add(
         "--require",
         action="append",
         default=[],
@@ -65,8 +72,9 @@ def do(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from adu_core.audit.audit import SCORES, audit, failed, requirement, shown, spread
+    from adu_core.audit.audit import PARTS, SCORES, audit, failed, requirement, shown, spread
     from adu_core.audit.card import card
+    from adu_core.audit.disguises import disguises
     from adu_core.audit.gather import check, gather, run_of
     from adu_core.data.sources import listed
     from adu_core.machine.files import write_json, write_text
@@ -92,7 +100,8 @@ def do(arguments: argparse.Namespace) -> int:
     )
     about = {key: getattr(spec, key) for key in ("data", "shots", "seed", "limit")}
     about |= {"stolen": found.stolen_each, "date": date.today().isoformat()}
-    record = audit(found, about, lambda parts: tqdm(parts, "auditing", leave=False))
+    parts = PARTS | {"disguises": partial(disguises, tries=arguments.tries)}
+    record = audit(found, about, lambda names: tqdm(names, "auditing", leave=False), parts)
     record["adapter"] = audited
     write_json(folder / "audit.json", record)
     write_text(folder / "MODEL_CARD.md", card(record))

@@ -1,4 +1,4 @@
-"""A linear classifier of domains, fitted to the shots' evidence: gate, door and shutter share it.
+"""A linear classifier of domains, fitted to the shots' evidence: gates and door share it.
 
 Regularised, as there are more numbers in a picture's evidence than shots; calibrated and with its
 threshold chosen by cross-validation, as the shots fit it too well. The classifiers are
@@ -30,7 +30,7 @@ COMPONENTS = 768
 
 @dataclass(frozen=True)
 class ClassifierSettings(Settings):
-    """The settings of the domain classifier; those of gate, door and shutter have them."""
+    """The settings of the domain classifier; those of gates and door have them."""
 
     classifier: Literal["lda", "logistic"] = setting(
         "lda", "linear discriminant analysis, or logistic regression"

@@ -26,7 +26,6 @@ METHODS: Mapping[str, str] = {
     "late-gate": "rivals.late_gate:LateGate",
     "gate": "rivals.gate:Gate",
     "door": "rivals.door:Door",
-    "shutter": "rivals.shutter:Shutter",
     "text-gate": "rivals.text_gate:TextGate",
     "nullspace": "rivals.nullspace:Nullspace",
     "salun": "rivals.salun:SalUn",

@@ -75,29 +75,3 @@ def quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
 
 def _moments(values: Tensor) -> Tensor:
     return torch.stack([values.mean(dim=1), values.std(dim=1)], dim=1)
-
-
-def changed_colours(pixels: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
-    """Other colours, contrast and sharpness, each for some of the pictures, at random [choice].
-
-    Of every ten pictures four get the mean and deviation of each colour from one of ``others``,
-    five another saturation (0: grey, to 2), four another contrast (0.5 to 1.5), and three are
-    blurred. pixels (B, 3, S, S) and others (N, 3, S, S) in 0 to 1 → (B, 3, S, S) in 0 to 1
-    """
-    count, device = len(pixels), pixels.device
-    draws = torch.rand(6, count, 1, 1, 1, generator=generator).to(device)
-    take = torch.randint(len(others), (count,), generator=generator).to(others.device)
-
-    def of(values: Tensor) -> tuple[Tensor, Tensor]:
-        return values.mean(dim=(2, 3), keepdim=True), values.std(dim=(2, 3), keepdim=True)
-
-    (mean, spread), (other_mean, other_spread) = of(pixels), of(others[take].to(device))
-    recoloured = (pixels - mean) / spread.clamp(min=1 / 255) * other_spread + other_mean
-    x = torch.where(draws[0] < 0.4, recoloured.clamp(0, 1), pixels)
-    grey = x.mean(dim=1, keepdim=True)
-    x = torch.where(draws[1] < 0.5, (grey + 2 * draws[2] * (x - grey)).clamp(0, 1), x)
-    middle = x.mean(dim=(1, 2, 3), keepdim=True)
-    gain = torch.where(draws[3] < 0.4, 0.5 + draws[4], torch.ones_like(draws[4]))
-    x = ((x - middle) * gain + middle).clamp(0, 1)
-    blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return torch.where(draws[5] < 0.3, blurred, x)

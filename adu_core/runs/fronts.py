@@ -65,12 +65,11 @@ def for_at_mem(points: Iterable[tuple[float, float]], mem: float) -> float:
     return float(np.interp(mem, mems, errors, right=0.0))
 
 
-def perfect_gate_h(mem: float, classes: int) -> float:
-    """The H of a gate that never errs, in percent: the most that stopping pictures can reach.
+def perfect_gate_h(mem: float) -> float:
+    """The H of a gate that never errs, in percent: the most that refusing pictures can reach.
 
-    What is kept has the answers of before unlearning; what is forgotten is answered by chance.
+    What is kept has the answers of before unlearning, all that is to be forgotten is refused.
 
-    mem:     Mem before unlearning, in percent
-    classes: of how many a picture is
+    mem: Mem before unlearning, in percent
     """
-    return harmonic_mean(mem, 100 * (1 - 1 / classes))
+    return harmonic_mean(mem, 100.0)

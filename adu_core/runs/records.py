@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -18,10 +19,13 @@ from adu_core.runs.fronts import (
     hypervolume,
     perfect_gate_h,
 )
+from adu_core.runs.intervals import of_both, of_mean
 from adu_core.runs.record import PACKED, RESULTS, Record, read_record, record_paths
 from adu_core.runs.spec import Spec
 
 NAN = float("nan")
+#: What the columns of half-widths over test pictures end with.
+PICTURES = "_pictures"
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
@@ -37,8 +41,9 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     measured), shots_fingerprint, every setting of the methods (epochs, forget_weight, …), mem, for,
     h and selectivity after unlearning and, as mem_before …, before it, as mem_held_out …, on
     held-out classes, as mem_validation …, on validation pictures, as mem_corrupted …, the mean over
-    all corruptions, as "mem.JPEG 15" …, under each of them, of_perfect (H in percent of what
-    a gate that never errs would reach, where whole domains are forgotten), accuracy of each domain
+    all corruptions, as "mem.JPEG 15" …, under each of them, ceiling (the H of a gate that never
+    errs, where whole domains are forgotten), of_perfect (H in percent of it), mem_pictures …
+    (half-widths of the intervals over test pictures), accuracy of each domain
     after as ``accuracy.<domain>``, learned_numbers, fit_seconds, seconds, peak_memory_mb, and the
     entanglement measures with ``.before`` and ``.after``. ``attrs["settings"]`` are the names of
     the methods' settings.
@@ -89,10 +94,10 @@ def _row(record: Record) -> dict[str, Any]:
         "seconds": spent["seconds"],
         "peak_memory_mb": spent.get("peak_memory_mb"),
     }
-    classes = len(found["classes"])
-    if classes and config["forget"]["domains"] and not config["forget"]["classes"]:
-        perfect = perfect_gate_h(row["mem_before"], classes)
-        row["of_perfect"] = 100 * row["h"] / perfect if perfect else NAN
+    if config["forget"]["domains"] and not config["forget"]["classes"]:
+        row["ceiling"] = perfect_gate_h(row["mem_before"])
+        row["of_perfect"] = 100 * row["h"] / row["ceiling"] if row["ceiling"] else NAN
+        row |= _over_pictures(record)
     if "held_out" in record:
         met = record["held_out"]["after"]["metrics"]
         row |= {f"{key}_held_out": value for key, value in met.items()}
@@ -109,15 +114,32 @@ def _row(record: Record) -> dict[str, Any]:
     return {key: NAN if value is None else value for key, value in row.items()}
 
 
+def _over_pictures(record: Record) -> dict[str, float]:
+    """Half the widths of the intervals over test pictures, of a run that forgets whole domains."""
+    after, counts = record["after"], record["found"].get("measured", {})
+    if not all(name in counts for side in ("kept", "forgotten") for name in after[side]):
+        return {}
+    kept, gone = (
+        of_mean(list(after[side].values()), [counts[name] for name in after[side]])
+        for side in ("kept", "forgotten")
+    )
+    both = of_both(after["metrics"]["mem"], after["metrics"]["for"], kept, gone)
+    ends = {"mem": kept, "for": gone, **both}
+    return {f"{name}{PICTURES}": (high - low) / 2 for name, (low, high) in ends.items()}
+
+
 def summary(
     table: pd.DataFrame, by: list[str] | str = "method", also: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Mean Mem, For, H and selectivity, over forgotten domains and seeds, with 95 % intervals.
 
-    The interval is over seeds: the domains of one seed are averaged first, since they are the
-    same four in every seed. One row for each value of ``by``; "±" columns are half-widths. A
-    value that is not finite makes its mean NaN. ``also`` names further columns of numbers, which
-    are NaN if no record has them. Raises ``ValueError`` if runs on unlike pictures or CLIPs would
+    The interval is over seeds and test pictures. Over seeds: the domains of one seed are averaged
+    first, since they are the same four in every seed. Over test pictures, of Mem, For, H and
+    selectivity: all seeds have the same pictures, so theirs is the mean of the seeds'; domains to
+    forget are taken for independent. The two half-widths are added as squares. One row for each
+    value of ``by``; "±" columns are half-widths. A value that is not finite makes its mean NaN.
+    ``also`` names further columns of numbers, which are NaN if no record has them, and whose
+    intervals are over seeds alone. Raises ``ValueError`` if runs on unlike pictures or CLIPs would
     be pooled.
     """
     keys = [by] if isinstance(by, str) else by
@@ -131,7 +153,16 @@ def summary(
         for result in results:
             row[result], row[f"{result} ±"] = confidence_interval(group[result].tolist())
         rows.append(row | {"seeds": len(group)})
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    for result in RESULTS:
+        if f"{result}{PICTURES}" in table:
+            halves = _means(table, [*keys, "forget"], [f"{result}{PICTURES}"])
+            of_pictures = [
+                (group.iloc[:, -1].fillna(0) ** 2).sum() ** 0.5 / len(group)
+                for _, group in halves.groupby(keys, sort=False, dropna=False)
+            ]
+            found[f"{result} ±"] = np.hypot(found[f"{result} ±"], of_pictures)
+    return found
 
 
 def _means(table: pd.DataFrame, keys: list[str], columns: Iterable[str]) -> pd.DataFrame:

@@ -27,9 +27,7 @@ def values(results: Path) -> dict[str, Any]:
     return {
         "bench": both(bench(results / "bench/world"), bench(results / "bench/pacs")),
         "capacity": means(results / "capacity", ["method"]),
-        "shutter": means(
-            results / "shutter", ["data", "mix", "method"], ["h_held_out", "of_perfect"]
-        ),
+        "readers": readers(results / "corrupted"),
         "audits": audits(results / "audit"),
         "never": {name: never_seen(results / "clips", name) for name in ("sketch", "real")},
         "kills": kills(results / "promises/kills.json"),
@@ -114,6 +112,37 @@ def _name(key: object) -> str:
     if drawn(str(key)):
         return "world"
     return "pacs" if "pacs" in str(key) else str(key)
+
+
+#: By what a gate reads, the records of ``corrupted`` it is in; and what no gate is.
+READERS = {
+    "words alone (`text-gate`)": "method == 'text-gate'",
+    "features (`late-gate`)": "method == 'late-gate' and noisy == 0",
+    "features, with noisy copies of the shots": "method == 'late-gate' and noisy == 8",
+    "blocks 4 and 5": "first_block == 4",
+    "blocks 1 to 4 (`gate`)": "method == 'gate' and first_block == 1 and blocks == 4",
+    "blocks 1 and 2": "method == 'gate' and first_block == 1 and blocks == 2",
+    "blocks 1 and 2, inside (`door`)": "method == 'door'",
+    "pixels": "reads == 'pixels'",
+    "no gate: `full`": "method == 'full'",
+    "no gate: `zero-shot`": "method == 'zero-shot'",
+}
+
+
+def readers(folder: Path) -> dict[str, Any]:
+    """A row for each place where a gate can read: H clean, corrupted, and under each corruption."""
+    found = read_table(folder)
+    kinds = [name.removeprefix("h.") for name in found if name.startswith("h.")]
+    also = ["h_corrupted", "ceiling", *(f"h.{kind}" for kind in kinds)]
+    rows, cells = [], {}
+    for name, query in READERS.items():
+        row = summary(found.query(query), also=also).iloc[0]
+        values = {key: number(row[key], row[f"{key} ±"]) for key in ("h", "h_corrupted")}
+        values |= {kind: number(row[f"h.{kind}"]) for kind in kinds}
+        rows.append([name, *values.values()])
+        cells[name] = {**values, "ceiling": number(row["ceiling"])}
+    head = ["what is read", "H, clean", "H, mean of the corrupted", *kinds]
+    return {**cells, "table": table(head, rows)}
 
 
 #: Of an audit's scores, those that the table of all methods shows.

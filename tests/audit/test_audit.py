@@ -63,7 +63,7 @@ def extra() -> dict[str, Any]:
 def materials(clip: FrozenCLIP, few: Splits, made: Any) -> Materials:
     """An audit of a model made from two shots, on the world's own pictures."""
     model = made.fit(Task(clip, few.shots, GOAL), 0)
-    return Materials(model, few.shots, few.validation, few.test, **extra(), drawn=True)
+    return Materials(model, few.test, **extra(), drawn=True)
 
 
 @pytest.fixture(scope="module")

@@ -227,7 +227,7 @@ def test_a_picture_alone_is_what_it_is_among_others(name: str, fitted: Any, few:
             torch.testing.assert_close(model.logits(alone)[0], logits[number], atol=1e-2, rtol=0)
 
 
-REFUSING = {"late-gate", "gate", "door", "shutter", "text-gate"}
+REFUSING = {"late-gate", "gate", "door", "text-gate"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -322,7 +322,6 @@ OUT_OF_RANGE: dict[str, list[tuple[str, Any]]] = {
         ("shrinkage", 0.0), ("inverse_penalty", 0.0), ("classifier", "svm"),
     ],
     "door": [("blocks", 0), ("copies", -1), ("threshold", -0.1)],
-    "shutter": [("coloured", -1), ("copies", -1), ("shrinkage", 0.0)],
     "nullspace": [
         ("protect", 0.0), ("alpha", 1.1), ("prototypes", "shots"), ("inversion_steps", 0),
     ],
