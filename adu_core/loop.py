@@ -175,7 +175,9 @@ def train(
     pictures, labels, domains, gone = (
         x.to(device) for x in (shots.pictures, shots.labels, shots.domains, forgotten)
     )
-    half = steps.precision == "bfloat16"
+    half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(steps.precision)
+    # Small gradients would be 0 in float16: the losses are multiplied, and the gradients divided.
+    scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
     history = run.history
     about = identity(model, shots, seed) if run.checkpoint else {}
     history[:] = run.checkpoint.resume(model, optimizer, about) if run.checkpoint else []
@@ -199,11 +201,12 @@ def train(
             )
             seen = Batch(batch, place, labels[place], domains[place], gone[place], epoch)
             with tf32(steps.precision == "tf32"):
-                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                with torch.autocast(device.type, half, enabled=half is not None):
                     losses = loss(seen)
                 optimizer.zero_grad()
-                backward(losses, learned)
-            optimizer.step()
+                backward(losses._make(map(scaler.scale, losses)), learned)
+            scaler.step(optimizer)
+            scaler.update()
             sums, names = sums + torch.stack(losses).detach() * len(index), losses._fields
 
         means = (torch.as_tensor(sums) / len(shots)).tolist()

@@ -8,8 +8,8 @@ from typing import Literal
 
 import torch
 
-#: float32; its products in TF32, on GPUs that have it; or the forward pass in bfloat16.
-Precision = Literal["float32", "tf32", "bfloat16"]
+#: float32; its products in TF32; or the forward pass in bfloat16, or in float16 on older GPUs.
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from unicodedata import normalize
@@ -177,20 +176,6 @@ class Target:
     def as_dict(self) -> dict[str, list[str]]:
         """Names as JSON keeps them."""
         return {"domains": list(self.domains), "classes": list(self.classes)}
-
-    @classmethod
-    def from_dict(cls, values: Any, where: str | Path) -> Target:
-        """What ``as_dict`` gave; a ``ValueError`` naming ``where`` if it is another thing."""
-        names = values.values() if isinstance(values, dict) else ()
-        whole = isinstance(values, dict) and values.keys() == {"domains", "classes"}
-        if not whole or not all(
-            isinstance(some, list) and all(isinstance(name, str) for name in some) for some in names
-        ):
-            raise ValueError(
-                f"{where}: what to forget is {{'domains': [names], 'classes': [names]}}, "
-                f"not {values!r}"
-            )
-        return cls(tuple(values["domains"]), tuple(values["classes"]))
 
     def __str__(self) -> str:
         domains, classes = ", ".join(self.domains), ", ".join(self.classes)

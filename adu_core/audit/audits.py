@@ -10,8 +10,8 @@ import pandas as pd
 
 from adu_core.audit.audit import SCHEMA, SCORES
 from adu_core.machine.files import read_json
+from adu_core.rivals.methods import target_from_dict
 from adu_core.rivals.saved import MODEL, fingerprint
-from adu_core.task import Target
 
 #: What an audit's record is named in its folder.
 NAME = "audit.json"
@@ -29,7 +29,7 @@ def read_audit(path: str | Path) -> dict[str, Any]:
     method, found = record.get("method"), record.get("scores")
     if not isinstance(method, dict) or not isinstance(method.get("name"), str):
         raise ValueError(f"{path}: method must say its name and settings")
-    Target.from_dict(record.get("forget"), f"{path}: forget")
+    target_from_dict(record.get("forget"), f"{path}: forget")
     if not isinstance(found, dict) or found.keys() != SCORES.keys():
         raise ValueError(f"{path}: scores must be those of `adu audit`: {', '.join(SCORES)}")
     for name, score in found.items():
@@ -66,5 +66,5 @@ def read_audits(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    target = str(Target.from_dict(record["forget"], "the audit"))
+    target = str(target_from_dict(record["forget"], "the audit"))
     return {"forget": target, "method": record["method"]["name"], **record["scores"]}

@@ -7,8 +7,8 @@ from typing import Any
 
 from adu_core.audit.audit import SCORES, best_disguise, shown, spread
 from adu_core.data.grammar import drawn
+from adu_core.rivals.methods import target_from_dict
 from adu_core.show.names import markdown
-from adu_core.task import Target
 
 
 def card(record: Mapping[str, Any]) -> str:
@@ -16,7 +16,7 @@ def card(record: Mapping[str, Any]) -> str:
     pictures, found, made = record["pictures"], record["scores"], record["provenance"]
     name, settings = record["method"]["name"], record["method"]["settings"]
     clip = markdown(record["clip"]["name"])
-    target = markdown(str(Target.from_dict(record["forget"], "the audit")))
+    target = markdown(str(target_from_dict(record["forget"], "the audit")))
     undo = (
         f"| {row['holder']} | {markdown(row['does'])} | {row['right']:.1f} |"
         for row in record["undo"]

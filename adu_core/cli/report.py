@@ -19,6 +19,7 @@ examples:
   adu report runs/shots --by method,shots --figure shots.png
   adu report runs/bench --also h_held_out,of_perfect,fit_seconds
   adu report runs/audits --audits
+  adu report notebooks/real_thing --check
   adu report runs/causes --by gamma,lam --against mmd2.after,silhouette_domain.after
 """
 
@@ -56,12 +57,15 @@ def add(command: argparse.ArgumentParser) -> None:
         "--pack", action="store_true", help="then put DIR's records into one file, records.jsonl"
     )
     command.add_argument(
+        "--check", action="store_true", help="instead: can others use these records?"
+    )
+    command.add_argument(
         "--audits", action="store_true", help="the scores of `adu audit` instead, a line each"
     )
 
 
-def do(arguments: argparse.Namespace) -> None:
-    """Read, print, draw."""
+def do(arguments: argparse.Namespace) -> int:
+    """Read, print, draw; 1 if records are checked and something stands against one."""
     means = ("also", "fronts", "against", "figure", "pack")
     asked = [f"--{name}" for name in means if getattr(arguments, name)]
     asked += ["--by"] * (arguments.by != ["method"])
@@ -76,10 +80,18 @@ def do(arguments: argparse.Namespace) -> None:
         digits = {name: partial(shown, name) for name in SCORES}
         found = read_audits(arguments.folder)
         print(found.to_string(index=False, formatters=digits, na_rep="–"))
-        return
+        return 0
 
     from adu_core.runs import records
 
+    if arguments.check:
+        from adu_core.runs.contribution import report
+        from adu_core.runs.record import read_record
+
+        paths = records.within(arguments.folder)
+        text, fine = report(paths, [read_record(path) for path in paths])
+        print(text)
+        return 0 if fine else 1
     found = records.read_table(arguments.folder)
     records.print_report(found, arguments.by, arguments.also)
     if arguments.figure:
@@ -100,3 +112,4 @@ def do(arguments: argparse.Namespace) -> None:
         from adu_core.runs.record import pack
 
         print(f"\nthe records are in {pack(arguments.folder)}, a line each")
+    return 0

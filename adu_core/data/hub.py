@@ -149,20 +149,24 @@ def _offline() -> Iterator[None]:
             place.HF_HUB_OFFLINE = value
 
 
-def _not_here(name: str, error: Exception) -> str:
-    """What to say of a dataset that was not downloaded: its licence, its size, the command."""
-    about = "the hub cannot be reached to say its licence and size"
+def about(name: str) -> str:
+    """The licence and the size of a dataset of the hub, in words; asks the hub, if it may."""
     with contextlib.suppress(Exception):  # no network, no such dataset, no such field
         hub: Any = import_module("huggingface_hub")  # datasets brings it
         if not hub.constants.HF_HUB_OFFLINE:
             found = hub.HfApi().dataset_info(name, timeout=PATIENCE, files_metadata=True)
             size = sum(file.size or 0 for file in found.siblings or ())
             licence = (found.card_data or {}).get("license") or "not stated"
-            about = f"its licence is {licence}, its size {size / 1e9:.2f} GB"
+            return f"its licence is {licence}, its size {size / 1e9:.2f} GB"
+    return "the hub cannot be reached to say its licence and size"
+
+
+def _not_here(name: str, error: Exception) -> str:
+    """What to say of a dataset that was not downloaded: its licence, its size, the command."""
     first = str(error).partition("\n")[0]
     return (
-        f"the dataset {name} of the Hugging Face Hub is not on this machine ({first}); {about}. "
-        f"To fetch it: adu run --data hub:{name} --download, or in Python "
+        f"the dataset {name} of the Hugging Face Hub is not on this machine ({first}); "
+        f"{about(name)}. To fetch it: adu run --data hub:{name} --download, or in Python "
         f"adu_core.data.hub.download({name!r})"
     )
 

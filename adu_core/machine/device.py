@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 #: ``load_clip``'s name and pretrained.
 Clip = tuple[str, str | None]
@@ -42,6 +43,19 @@ def resolved(name: str, clip: Clip) -> str:
     if name != "auto":
         return name
     return (accelerator() if gains(clip) else "") or "cpu"
+
+
+def half_precision(device: str) -> Literal["float32", "bfloat16", "float16"]:
+    """The shorter numbers that a device is made for: bfloat16, float16 on older GPUs of Nvidia's.
+
+    float32 on the CPU and on Apple's GPU, where shorter ones gain nothing or may lack.
+    """
+    import torch
+
+    if not device.startswith("cuda"):
+        return "float32"
+    emulated = torch.cuda.get_device_capability(device) < (8, 0)
+    return "float16" if emulated else "bfloat16"
 
 
 def where(name: str, clips: Iterable[Clip]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from adu_core.task import Method
+    from adu_core.task import Method, Target
 
 #: Where each method is: "module:name" of its class, or of an instance with its settings.
 METHODS: Mapping[str, str] = {
@@ -95,6 +95,21 @@ def from_dict(values: Any, where: str | Path) -> Method:
     if made.name != values["name"]:
         raise ValueError(f"{where}: these are the settings of {made.name}, not {values['name']}")
     return made
+
+
+def target_from_dict(values: Any, where: str | Path) -> Target:
+    """A target as ``as_dict`` gave it; a ``ValueError`` naming ``where`` if it is another thing."""
+    from adu_core.task import Target
+
+    names = values.values() if isinstance(values, dict) else ()
+    whole = isinstance(values, dict) and values.keys() == {"domains", "classes"}
+    if not whole or not all(
+        isinstance(some, list) and all(isinstance(name, str) for name in some) for some in names
+    ):
+        raise ValueError(
+            f"{where}: what to forget is {{'domains': [names], 'classes': [names]}}, not {values!r}"
+        )
+    return Target(tuple(values["domains"]), tuple(values["classes"]))
 
 
 def parse(made: Method, name: str, text: str) -> Any:

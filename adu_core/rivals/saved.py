@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from adu_core.clip import FrozenCLIP
 from adu_core.machine.files import read_json, read_tensors, write_json, write_tensors
-from adu_core.rivals.methods import from_dict
+from adu_core.rivals.methods import from_dict, target_from_dict
 from adu_core.task import Method, Model, Target, Task
 
 SCHEMA = 2
@@ -148,7 +148,7 @@ def read_about(folder: str | Path) -> About:
         raise ValueError(f"{path}: clip must hold name, pretrained and fingerprint as texts")
     classes, domains = (_names(about[key], key, path) for key in ("classes", "domains"))
     try:
-        forget = Target.from_dict(about["forget"], path)
+        forget = target_from_dict(about["forget"], path)
         forget.check(classes, domains)
     except ValueError as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None

@@ -49,8 +49,7 @@ def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     the methods' settings.
     """
     if isinstance(paths, str | Path):
-        root = Path(paths)
-        paths = _within(root) if root.is_dir() else [root]
+        paths = within(paths)
     return to_table([read_record(path) for path in paths])
 
 
@@ -64,8 +63,11 @@ def to_table(records: Sequence[Record]) -> pd.DataFrame:
     return table
 
 
-def _within(root: Path) -> list[Path]:
-    """The records in a folder and below."""
+def within(root: str | Path) -> list[Path]:
+    """The records in a folder and below; a file itself."""
+    root = Path(root)
+    if not root.is_dir():
+        return [root]
     files = [path for name in ("*.json", PACKED) for path in root.rglob(name)]
     folders = {path.parent for path in files if "trials" not in path.relative_to(root).parts[:-1]}
     return sorted(path for folder in folders for path in record_paths(folder))

@@ -74,12 +74,14 @@ def unlearn(
     checkpoint: str | Path | None = None,
     progress: bool = True,
     before: Answers | None = None,
+    after_epoch: Callable[[int, Any], None] | None = None,
 ) -> Run:
     """Measure, unlearn what ``spec`` asks for, measure again; all in one record.
 
     clip, splits: what ``spec`` names; the record keeps their fingerprints as well
     progress:     show bars, and a warning on stderr if the CLIP does not know the pictures
     before:       the CLIP's ``answers`` to the pictures that are measured, if they are known
+    after_epoch:  as that of ``Loop``
     """
     started = time.perf_counter()
     reset_peak_memory(clip.device)
@@ -101,7 +103,7 @@ def unlearn(
     task = relabel(
         Task(clip, splits.shots, spec.forget, validation=chosen_on), spec.labels, spec.seed
     )
-    loop = Loop(progress=progress, checkpoint=_kept(checkpoint))
+    loop = Loop(progress, _kept(checkpoint), after_epoch)
     fitting = time.perf_counter()
     model = spec.method.fit(task, spec.seed, loop)
     seconds = time.perf_counter() - fitting

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from adu_core.data.grammar import drawn, parse
 from adu_core.machine.files import checked, plain
-from adu_core.rivals.methods import from_dict
+from adu_core.rivals.methods import from_dict, target_from_dict
 from adu_core.task import Method, Target
 
 Split = Literal["validation", "test"]
@@ -115,7 +115,7 @@ class Spec:
         try:
             return cls(
                 method=from_dict(found["method"], where),
-                forget=Target.from_dict(found["forget"], where),
+                forget=target_from_dict(found["forget"], where),
                 clip=(found["clip"]["name"], found["clip"]["pretrained"]),
                 measure=tuple(found["measure"]),
                 labels=found.get("labels", "true"),

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from adu_core.rivals.methods import target_from_dict
 from adu_core.show.figures import style
 from adu_core.show.lettering import lettering, lines, wrapped
-from adu_core.task import Target
 
 #: What each model is drawn in.
 COLOURS = {"frozen": "#949494", "model": "#0173b2", "reference": "#029e73"}
@@ -33,7 +33,7 @@ def audit_figure(record: Mapping[str, Any]) -> Figure:
     drawn = {"a": _domains, "r": _ranks, "f": _recovery, "t": _relearning, "d": _disguises}
     if record["between"]:
         drawn["b"] = _between
-    target = Target.from_dict(record["forget"], "the audit")
+    target = target_from_dict(record["forget"], "the audit")
     there = [who for who in COLOURS if who != "reference" or record["reference"]]
     rows = _domain_labels(record), [label for label, _ in _best_disguises(record)]
     heights = [max(2.8, 0.19 * len(labels) * lines(labels)) for labels in rows]

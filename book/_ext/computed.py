@@ -17,9 +17,9 @@ from adu_core.audit.audit import SCORES
 from adu_core.audit.audits import NAME, read_audit, read_audits
 from adu_core.data.grammar import drawn
 from adu_core.machine.files import read_json
+from adu_core.rivals.methods import target_from_dict
 from adu_core.runs.fronts import half_width
 from adu_core.runs.records import read_table, summary
-from adu_core.task import Target
 
 
 def values(results: Path) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def audits(folder: Path) -> dict[str, Any]:
             read = record["recovery"]["reference"]["feature"]["probe"][-1]
             known = {"asked": asked, "probe": read, "relearned": learned}
             said = {name: number(value) for name, value in known.items()}
-            cells[str(Target.from_dict(record["forget"], path.name))]["never"] = said
+            cells[str(target_from_dict(record["forget"], path.name))]["never"] = said
     return cells
 
 

@@ -166,8 +166,8 @@ def test_the_history_is_the_mean_over_pictures_though_the_last_batch_is_smaller(
     assert [entry["total"] for entry in history] == pytest.approx([4.5] * 3)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_bfloat16_is_for_the_loss_alone(precision):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_half_precision_is_for_the_loss_alone(precision):
     seen = []
 
     def loss(model: Line) -> Any:
@@ -179,10 +179,31 @@ def test_bfloat16_is_for_the_loss_alone(precision):
         return watch
 
     model, _ = teach(replace(WHOLE, precision=precision), loss)
-    half = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    assert set(seen) == {(torch.float32, half)}
+    assert set(seen) == {(torch.float32, getattr(torch, precision))}
     assert model.weight.dtype == torch.float32
     assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_gradient_too_small_for_float16_is_not_lost():
+    """What is computed in float16 has a smallest number, 6e-8; the loss is scaled before."""
+
+    def loss(model: Line) -> Any:
+        def small(_: Batch) -> Total:
+            product = model.weight[None] @ torch.full_like(model.weight, 1e-4)[:, None]
+            return Total(product.float().sum() * 1e-4)
+
+        return small
+
+    plain = replace(WHOLE, learning_rate=10.0, momentum=0.0, weight_decay=0.0)
+    moved = {
+        precision: teach(replace(plain, precision=precision), loss)[0].weight
+        for precision in ("float32", "float16")
+    }
+    start = teach(replace(plain, learning_rate=0.0, warmup_rate=0.0), loss)[0].weight
+    assert (moved["float32"] != start).any()
+    torch.testing.assert_close(
+        moved["float16"] - start, moved["float32"] - start, rtol=0.01, atol=0
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])

@@ -88,7 +88,7 @@ def test_a_whole_run_is_the_cpus(
     assert (at_home - features.cpu()).norm(dim=1).mean().item() <= FEATURES
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
 def test_the_full_method_in_every_precisions(precision: str, clip: FrozenCLIP, few: Splits) -> None:
     made = quick("full", precision=precision, text_tokens=2)
     done = unlearn(clip, few, Spec(made, GOAL), progress=False)

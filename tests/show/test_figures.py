@@ -133,7 +133,8 @@ def own_pictures(record: dict[str, Any], more: int) -> dict[str, Any]:
     for who in ("frozen", "model"):
         record["accuracy"][who]["kept"] |= dict.fromkeys(domains, 44.0)
     tried = {name: each for name, each in record["disguises"].items() if "%" not in name}
-    tried |= {f"colours of {name}": {"frozen": 90.0, "model": 99.0} for name in domains}
+    worn = {"family": "colour", "frozen": 90.0, "model": 99.0, "counts": True}
+    tried |= {f"colours of {name}": worn for name in domains}
     return record | {"between": None, "disguises": tried}
 
 
