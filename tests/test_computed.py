@@ -182,10 +182,11 @@ LINES: dict[str, Callable[[], list[Any]]] = {
     "corrupted": lambda: [
         value
         for query in (
-            "method == 'gate'",
+            "reads == 'blocks' and blocks == 4",
             "noisy == 0",
             "noisy == 8",
             "method == 'text-gate'",
+            "reads == 'pixels'",
             "method == 'full'",
         )
         for value in summary(read_table(RESULTS / "corrupted").query(query), also=["h_corrupted"])[

@@ -43,7 +43,8 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     assert len(exercises) >= 2
     assert len(solutions) >= 2
     assert any("{cite:" in "".join(c["source"]) for c in cells)
-    assert any("profile()" in "".join(c["source"]) for c in code)
+    # The chapter on a GPU says itself which CLIP and pictures it takes: it is about these.
+    assert chapter == 19 or any("profile()" in "".join(c["source"]) for c in code)
     assert any("quiz(" in "".join(c["source"]) for c in code)
 
 

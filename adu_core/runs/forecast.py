@@ -93,9 +93,8 @@ class Speed:
         shots = spec.shots * len(names[0]) * len(names[1])
         model = spec.method.start(Task.of_names(clip, names[0][:2], names[1], spec.forget))
         total = (measured + passes(spec.method) * shots) * self.picture
-        if model.text_changes and isinstance(spec.method, Steps):
-            steps = spec.method.epochs * math.ceil(shots / spec.method.batch_size)
-            total += steps * learning(spec.method) * len(names[0]) * self.sentence
+        if model.text_changes:
+            total += readings(spec.method, shots) * len(names[0]) * self.sentence
         kind = self.device.partition(":")[0]
         return total / (self.rate * EFFICIENCY.get(kind, EFFICIENCY["cuda"]))
 
@@ -146,6 +145,18 @@ def passes(method: Method) -> float:
     if isinstance(method, Steps) and "views" not in settings:
         return method.epochs * learning(method)
     return float(settings.get("views", 1) + settings.get("copies", 0))
+
+
+def readings(method: Method, shots: int) -> float:
+    """Forward passes of the text tower for each class, or as much work as that.
+
+    Gradient steps read all sentences in every step; a search without gradients, once for each
+    context of a population and for its best one.
+    """
+    if isinstance(method, Steps):
+        return method.epochs * math.ceil(shots / method.batch_size) * learning(method)
+    settings = method.as_dict()["settings"]
+    return float(settings.get("iterations", 0) * (settings.get("population", 0) + 1))
 
 
 def gigabytes(work: Sequence[Spec], clip: FrozenCLIP) -> float:

@@ -135,10 +135,9 @@ def tune(
     """Search the settings of some methods, by name, by successive halving.
 
     ``trials`` settings of each get a short run for every second target, the best of them a whole
-    one for all: half of those that go
-    on have the highest H, the others the highest selectivity among those with a Mem of ``KEEP``
-    times zero-shot's. Where the best setting then lies at an end of its range, values beyond it are
-    tried as well.
+    one for all: half of those that go on have the highest H, the others the highest selectivity
+    among those with a Mem of ``KEEP`` times zero-shot's. Where the best setting then lies at an end
+    of its range, values beyond it are tried as well.
 
     targets: what to forget by turns, in place of the specs' own; trials are means over them
     folder:  where the trials' records are kept, so that an interrupted search goes on; without

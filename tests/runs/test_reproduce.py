@@ -77,6 +77,9 @@ def test_costs_follow_what_is_done(tiny_clip: FrozenCLIP) -> None:
 
     assert cost(method=method("zero-shot")) < cost(method=method("gate", "mini")) < cost()
     assert cost() < cost(method=method("full", "mini", text_tokens=2))  # the text tower as well
+    search = method("bbf", "mini", iterations=400)  # it reads all sentences for each context
+    assert cost(method=replace(search, iterations=800)) > 1.5 * cost(method=search)
+    assert cost(method=search) > 5 * cost(method=method("zero-shot"))
     assert 1.5 < cost(shots=160) / cost(shots=80) < 2
     assert gigabytes([base], tiny_clip) > 0
 
