@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adu_core.cli import options
 from adu_core.cli.cases import add_cases, cases_from, describe
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 from adu_core.rivals.methods import METHODS
+
+if TYPE_CHECKING:
+    from adu_core.runs.spec import Spec
+    from adu_core.task import Method, Target
 
 SUMMARY = "all methods on the same pictures, tuned alike, in one table"
 EXAMPLES = """\
@@ -55,12 +60,19 @@ def add(command: argparse.ArgumentParser) -> None:
         "--processes", type=count(1), default=2, help="runs at a time, sharing the cores (2)"
     )
     command.add_argument(
+        "--yes", action="store_true", help="start, though it takes more than ten minutes"
+    )
+    command.add_argument(
         "--preset", choices=("mini", "paper"), help="settings to start from (by --clip)"
     )
     command.add_argument(
         "--save", default="runs/bench", metavar="DIR", help="records, table, figure (runs/bench)"
     )
     command.add_argument("--json", metavar="FILE", help="write the table, for programs to read")
+
+
+#: A bench that takes longer, in seconds, is not begun without --yes.
+LONG = 600.0
 
 
 def do(arguments: argparse.Namespace) -> None:
@@ -93,6 +105,8 @@ def do(arguments: argparse.Namespace) -> None:
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
     options.begin(arguments, [template])
+    if not arguments.yes and not any(folder.rglob("*.json")):
+        _ask(arguments, template, methods, targets)
     found = bench(
         template,
         methods,
@@ -121,3 +135,27 @@ def do(arguments: argparse.Namespace) -> None:
         print(f"\n{found.doubt}")
     print(f"\n{found.reason}")
     print(f"saved in {folder}: bench.json, bench.png, runs{', trials' * bool(arguments.trials)}")
+
+
+def _ask(
+    arguments: argparse.Namespace, template: Spec, methods: list[Method], targets: list[Target]
+) -> None:
+    """Raise ``ValueError`` for a bench of more than ``LONG`` seconds, saying how long it takes."""
+    from adu_core.data.sources import count_pictures
+    from adu_core.machine.device import resolved
+    from adu_core.runs.bench import cost
+    from adu_core.runs.forecast import Speed, duration
+    from adu_core.runs.run_spec import clip_of
+
+    device = resolved(arguments.device, template.clip)
+    clip, measured = clip_of(template.clip, device), count_pictures(template.data, template.limit)
+    speed = Speed.measure(clip, device)
+    able = [made for made in methods if all(target.kind in made.kinds for target in targets)]
+    how = (clip, template, able, targets, arguments.trials, arguments.seeds, measured)
+    seconds = cost(speed, *how) / arguments.processes
+    if seconds > LONG:
+        raise ValueError(
+            f"by the operations counted this takes about {duration(seconds)} or more: say --yes to "
+            "begin; fewer --trials, --methods, --seeds or --cases take less, and it can be "
+            "interrupted and goes on with the same command"
+        )

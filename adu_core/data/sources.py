@@ -218,7 +218,9 @@ def load_held_out(
 
 
 def count_pictures(source: Pictures, limit: int | None = None) -> int:
-    """How many pictures there are to report on, of any source but the world; none is opened."""
+    """How many pictures there are to report on; none is opened or drawn."""
+    if isinstance(source, str) and drawn(source):
+        return _at_most(WORLD_TEST, limit) * len(SEEN) * len(DOMAINS)
     listing = source if isinstance(source, Listing) else find_pictures(source)
     return len(choose(listing, TEST, limit, 0).items)
 

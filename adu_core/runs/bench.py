@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,15 +10,27 @@ from typing import Any
 
 import pandas as pd
 
+from adu_core.clip import FrozenCLIP
+from adu_core.data.corruptions import CORRUPTIONS, MOST
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.choice import choose
 from adu_core.runs.doubt import doubt_of
+from adu_core.runs.forecast import Speed
 from adu_core.runs.grid import specs
 from adu_core.runs.record import read_record
 from adu_core.runs.records import summary, to_table
+from adu_core.runs.run_spec import names_of
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
-from adu_core.runs.tune import KEEP, Tuned, most_selective, tune
+from adu_core.runs.tune import (
+    KEEP,
+    SURVIVORS,
+    Tuned,
+    candidates,
+    most_selective,
+    shorter,
+    tune,
+)
 from adu_core.task import Method, Target
 
 #: The column of selectivity with the settings that were chosen by it.
@@ -123,6 +136,37 @@ def bench(
     }
     tried = {name: tuned[name].tried if name in tuned else 0 for name in ran}
     return Bench(rows, ran, points, tried, left_out, pick, reason, doubt)
+
+
+def cost(
+    speed: Speed,
+    clip: FrozenCLIP,
+    template: Spec,
+    methods: Sequence[Method],
+    targets: Sequence[Target],
+    trials: int,
+    seeds: int,
+    measured: int,
+) -> float:
+    """The seconds that a bench is expected to take, one run at a time, by counted operations.
+
+    As if all settings tried cost what the method's own do; ``measured`` test pictures.
+    """
+    names, total = names_of(template.data), 0.0
+    besides = 2 * measured + len(CORRUPTIONS) * min(measured, MOST)
+    for made in methods:
+        spec = replace(template, method=made, forget=targets[0])
+        whole, short, last = (
+            speed.seconds(replace(spec, method=one), clip, names, pictures)
+            for one, pictures in (
+                (made, measured), (shorter(made), measured), (made, measured + besides)
+            )
+        )  # fmt: skip
+        tried = len(candidates(made, trials)) if trials else 0
+        total += tried * math.ceil(len(targets) / 2) * short
+        total += min(SURVIVORS, tried) * len(targets) * whole
+        total += (1 + bool(trials)) * seeds * len(targets) * last
+    return total
 
 
 def _choose(

@@ -10,12 +10,13 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from adu_core import world
+from adu_core import FrozenCLIP, world
 from adu_core.cli import main
 from adu_core.rivals.methods import METHODS, method
-from adu_core.runs.bench import SELECTIVE, Bench
+from adu_core.runs.bench import SELECTIVE, Bench, cost
 from adu_core.runs.bench_table import table
 from adu_core.runs.choice import choose
+from adu_core.runs.forecast import Speed
 from adu_core.runs.fronts import pareto
 from adu_core.runs.records import NAN, read_table, summary
 from adu_core.runs.spec import Spec
@@ -283,3 +284,31 @@ def test_run_can_tune_first(
     assert main([*words.split(), "--trials", "2", "--save", str(tmp_path)]) == 0
     assert "chosen on validation pictures: gate" in capsys.readouterr().out
     assert len(list((tmp_path / "trials").glob("*.json"))) >= 2
+
+
+def test_a_long_bench_is_begun_when_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says how long before any work; what was begun before is not asked about again."""
+    words = ["bench", "--methods", "full,baseline", "--trials", "999", "--seeds", "99"]
+    folder = tmp_path / "bench"
+    assert main([*words, "--save", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "this takes about" in said
+    assert "h or more: say --yes to begin" in said
+    assert not folder.exists()
+
+
+def test_what_a_bench_costs_goes_with_what_it_does(tiny_clip: FrozenCLIP, tiny_path: str) -> None:
+    speed = Speed("cpu", 1e9, 1e6, 1e5)
+    template = Spec(method("zero-shot"), Target(("sketch",)), clip=(tiny_path, None))
+    goals = [Target((name,)) for name in ("sketch", "real")]
+
+    def seconds(trials: int = 8, seeds: int = 2, *names: str, targets: int = 1) -> float:
+        methods = [method(name, "mini") for name in names or ("gate", "full")]
+        return cost(speed, tiny_clip, template, methods, goals[:targets], trials, seeds, 100)
+
+    assert seconds(0) < seconds(8) < seconds(16)
+    assert seconds(0, 4) == pytest.approx(2 * seconds(0, 2))
+    assert seconds(8, 2, "zero-shot") < seconds(8, 2, "gate") < seconds(8, 2, "full")
+    assert seconds() < seconds(targets=2) <= 2 * seconds()
