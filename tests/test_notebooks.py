@@ -48,6 +48,17 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     assert any("quiz(" in "".join(c["source"]) for c in code)
 
 
+def test_what_a_page_folds_is_folded_in_jupyter_and_on_colab(notebook: Path) -> None:
+    """Solutions, guards and plumbing, and nothing else."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        about = cell["metadata"]
+        folded = {"hide-cell", "hide-input", "remove-cell", "remove-input"} & set(
+            about.get("tags", [])
+        )
+        assert about.get("jupyter", {}).get("source_hidden", False) == bool(folded)
+        assert about.get("cellView") == ("form" if folded else None)
+
+
 def test_code_fits_the_column_of_a_page(notebook: Path) -> None:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     lines = [line for c in cells if c["cell_type"] == "code" for line in c["source"]]
