@@ -11,7 +11,7 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 
 from adu_core.audit.materials import Materials
-from adu_core.audit.search import gradients, queries
+from adu_core.audit.search import RECOGNISED, gradients, queries, resampled
 from adu_core.data.corruptions import jpeg, noise
 from adu_core.task import DomainDataset
 
@@ -23,8 +23,6 @@ Family = Literal[
 
 #: How far the world's own knob moves a picture towards a memorized domain.
 MOVES = (0.25, 0.5)
-#: A disguise counts if the frozen CLIP names so many percent of the disguised pictures [choice].
-RECOGNISED = 80.0
 
 
 class Disguise(NamedTuple):
@@ -115,13 +113,6 @@ def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
         for label in dataset.labels.unique().tolist()
     ]
     return dataset.subset(torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64))
-
-
-def resampled(pictures: Tensor, share: float = 0.5) -> Tensor:
-    """Pictures scaled to a share of their size and back: (B, 3, S, S) uint8."""
-    size = pictures.shape[-1]
-    few = max(1, round(share * size))
-    return tv.resize(tv.resize(pictures, [few, few], antialias=True), [size, size], antialias=True)
 
 
 def smaller(pictures: Tensor) -> Tensor:

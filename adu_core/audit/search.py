@@ -16,26 +16,32 @@ from adu_core.data.corruptions import jpeg, noise
 from adu_core.rivals.evidence import BATCH, Watch
 from adu_core.task import DomainDataset
 
+#: A disguise counts if the frozen CLIP names so many percent of the disguised pictures [choice].
+RECOGNISED = 80.0
 #: How many pictures of each class an attacker asks about in each try.
 ASKED = 4
 #: How far a grey level of 255 may move, in how many steps of how much [choice].
 REACH, STEPS, STEP = 8, 10, 2
 
 
+def resampled(pictures: Tensor, share: float = 0.5) -> Tensor:
+    """Pictures scaled to a share of their size and back: (B, 3, S, S) uint8."""
+    size = pictures.shape[-1]
+    few = max(1, round(share * size))
+    return tv.resize(tv.resize(pictures, [few, few], antialias=True), [size, size], antialias=True)
+
+
 def mixture(pictures: Tensor, generator: torch.Generator) -> tuple[str, Tensor]:
     """Pictures (B, 3, S, S) uint8 with a mixture of changes drawn at random, and its name."""
-    size = pictures.shape[-1]
 
     def draw(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=generator))
 
     share, gamma, contrast = draw(0.4, 1.0), 2 ** draw(-1.3, 1.3), draw(0.4, 1.6)
     saturation, sigma, blur = draw(0.0, 2.0), draw(2, 32), draw(0.3, 1.5)
-    quality, few = round(draw(8, 60)), max(1, round(share * size))
+    quality = round(draw(8, 60))
     changes = {
-        f"scale {share:.2f}": lambda x: tv.resize(
-            tv.resize(x, [few, few], antialias=True), [size, size], antialias=True
-        ),
+        f"scale {share:.2f}": lambda x: resampled(x, share),
         f"gamma {gamma:.2f}": lambda x: tv.adjust_gamma(x, gamma),
         f"contrast {contrast:.2f}": lambda x: tv.adjust_contrast(x, contrast),
         f"saturation {saturation:.2f}": lambda x: tv.adjust_saturation(x, saturation),
@@ -68,7 +74,7 @@ def queries(
         _, changed = mixture(own.pictures.cpu(), torch.Generator().manual_seed(seed + number))
         asked = replace(own, pictures=changed)
         score = right(materials.model, asked)
-        if score > best and right(materials.frozen, asked) >= 80:
+        if score > best and right(materials.frozen, asked) >= RECOGNISED:
             best, chosen = score, seed + number
     name, changed = mixture(pictures.pictures.cpu(), torch.Generator().manual_seed(chosen))
     return f"best of {tries} tries: {name}", replace(pictures, pictures=changed)

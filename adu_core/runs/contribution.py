@@ -84,7 +84,12 @@ def _no_shares(accuracy: Mapping[str, float], counts: Mapping[str, int]) -> str:
 
 
 def report(paths: list[Path], records: list[Record]) -> tuple[str, bool]:
-    """A line for each record with what stands against it, and whether nothing does."""
+    """A line for each record with what stands against it, and whether nothing does.
+
+    Raises ``ValueError`` if there is no record.
+    """
+    if not records:
+        raise ValueError("there is no record to check")
     lines, fine = [], True
     for path, record in zip(paths, records, strict=True):
         against = objections(record)

@@ -30,7 +30,7 @@ from adu_core.audit.audit import (
 )
 from adu_core.audit.audits import read_audits
 from adu_core.audit.card import cannot, card
-from adu_core.audit.disguises import disguises, pasted, recoloured, resampled, smaller
+from adu_core.audit.disguises import disguises, pasted, recoloured, smaller
 from adu_core.audit.effects import between, calibration_error, effects
 from adu_core.audit.gather import gather, run_of
 from adu_core.audit.materials import Materials
@@ -38,7 +38,7 @@ from adu_core.audit.ranks import ranks
 from adu_core.audit.recovery import few as draw_few
 from adu_core.audit.recovery import places, probe, prototypes, recovery
 from adu_core.audit.relearning import easiest, relearned, relearning
-from adu_core.audit.search import REACH, gradients, mixture, queries
+from adu_core.audit.search import REACH, gradients, mixture, queries, resampled
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.cli import main
 from adu_core.data.sources import load_shots

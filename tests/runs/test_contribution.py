@@ -75,6 +75,8 @@ def test_a_clip_that_knew_nothing_is_named(good: dict[str, Any], tmp_path: Path)
 def test_the_command(
     good: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["report", str(tmp_path), "--check"]) == 2, "an empty folder is not fine"
+    assert "there is no record to check" in capsys.readouterr().err
     write_json(tmp_path / "good.json", good)
     assert main(["report", str(tmp_path), "--check"]) == 0
     assert capsys.readouterr().out == "good.json: fine\n"
