@@ -295,7 +295,7 @@ def test_a_long_bench_is_begun_when_told_so(
     assert main([*words, "--save", str(folder)]) == 2
     said = capsys.readouterr().err
     assert "this takes about" in said
-    assert "h or more: say --yes to begin" in said
+    assert "or more: say --yes to begin" in said
     assert not folder.exists()
 
 
