@@ -35,7 +35,7 @@ COPIES := $(addprefix $(SITE)/,$(NOTEBOOKS))
 EXECUTED := build/.executed
 PDF := $(SITE)/book/static/adu-book.pdf
 
-.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab lock clean address
+.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab colab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -105,7 +105,7 @@ try: $(READY) ## make the small CLIP forget sketches: a table before and after, 
 	@echo; echo "What you see: sketches are named worse, the others almost as before. The picture:"
 	@echo "  $(CURDIR)/build/try/before_after.png"
 	@echo "Next:"
-	@echo "  $(BIN)/adu run --method gate        a guard at the door, which does better: chapter 12"
+	@echo "  $(BIN)/adu run --method gate        a guard at the door, which does better: chapter 11"
 	@echo "  $(BIN)/adu audit build/try          is it gone? an attack, and a model card"
 	@echo "  make lab                         the chapters in JupyterLab; make book builds the pages"
 
@@ -147,6 +147,23 @@ format: $(READY) ## let ruff mend what it can
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+# Three chapters as a reader on Colab has them: torch, torchvision and numpy are there, as new as
+# they come, and the package must leave them alone.
+COLAB := build/colab
+THERE := $(PIP) freeze --python $(COLAB)/bin/python | grep -E '^(torch|torchvision|numpy)=='
+
+colab: $(READY) ## the wheel over the newest torch and numpy, which must stay: three chapters; PYTHON says which
+	rm -rf $(COLAB) && $(PYTHON) -m venv $(COLAB) && mkdir -p $(COLAB)/site/book
+	$(PIP) install --quiet --python $(COLAB)/bin/python torch torchvision numpy
+	$(THERE) > $(COLAB)/before
+	$(BIN)/python -m uv build --quiet --wheel --out-dir $(COLAB)/wheel
+	$(PIP) install --quiet --python $(COLAB)/bin/python $(COLAB)/wheel/*.whl nbmake ipykernel
+	$(THERE) | diff $(COLAB)/before -
+	cp -R book/results $(COLAB)/site/book/results
+	for name in 01_clip_sees_everything 08_the_real_thing 11_a_doorman; do \
+	$(COLAB)/bin/python book/execute.py notebooks/$$name.ipynb $(COLAB)/site/notebooks/$$name.ipynb || exit; done
+	@cat $(COLAB)/before
 
 # One lock for Linux, macOS and Windows: names, versions, hashes, and nothing of this machine.
 lock: ## resolve pyproject.toml anew into requirements.lock

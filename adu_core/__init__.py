@@ -1,9 +1,9 @@
 """Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
 
-The core lies flat beside this file. Read it in this order: ``block`` and ``clip``, the frozen CLIP
-walked through in plain sight; ``prompts``, vision prompts and InstaPG; ``losses``; ``task``, the
-nouns; ``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are their
-small tools. The folders are rooms built on it.
+The core is the files in this folder. Read them in this order: ``block`` and ``clip``, the frozen
+CLIP step by step; ``prompts``, vision prompts and InstaPG; ``losses``; ``task``, the nouns;
+``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are small tools for
+them. The subfolders are built on the core.
 
 Everything a chapter needs is a name of this package. A name is loaded when it is first used, so
 that importing the package costs what importing torch costs, and ``adu --help`` far less.

@@ -20,11 +20,11 @@ from adu_core.task import Method, Model, Target, Task, target
 
 @dataclass(frozen=True)
 class ADU(Steps, Method):
-    """Approximate Domain Unlearning (Kawamura et al., NeurIPS 2025), and its parts one by one.
+    """Approximate Domain Unlearning (Kawamura et al., NeurIPS 2025), with its parts as options.
 
-    Vision prompts learn by L_memorize + forget_weight · L_forget ("baseline"); ``instapg`` makes
-    them a picture's own, ``ddl`` pulls the domains apart; both are the full method. What the
-    paper's text at hand does not say is marked [choice].
+    Vision prompts are trained with L_memorize + forget_weight · L_forget ("baseline"); ``instapg``
+    makes them depend on the picture, ``ddl`` separates the domains; both together are the full
+    method. What the paper's text, as far as available to us, does not say is marked [choice].
     """
 
     instapg: bool = setting(True, "prompts of the picture's own (paper: InstaPG)")
@@ -146,7 +146,7 @@ def objective(
 class Adapter(Model):
     """All that ADU learns, made for one CLIP, one list of classes and one of domains.
 
-    Which parts there are follows from ``settings``; ``seed`` draws their first values.
+    ``settings`` say which parts there are; ``seed`` determines their initial values.
     ``adapter(pictures)`` gives features, ``adapter.logits(features)`` the class logits.
     """
 

@@ -1,4 +1,4 @@
-"""One transformer block of open_clip, written out: the same weights and results, less work."""
+"""One transformer block of open_clip, step by step: same weights and results, less work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A frozen CLIP with its forward pass in plain sight: embed → blocks (+ prompts) → pool → project.
+"""A frozen CLIP with an explicit forward pass: embed → blocks (+ prompts) → pool → project.
 
-The weights are open_clip's; ``FrozenCLIP`` walks through them explicitly, so that prompts enter
-where one can see them, and no hook is needed.
+The weights are open_clip's; ``FrozenCLIP`` goes through the blocks explicitly, so the code shows
+where prompts enter, and no hook is needed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Tower:
 
     Those of other ViTs are subclasses, in ``adu_core.clips``.
 
-    prefix: how many tokens stand before the patches: 1 where there is CLS, 0 where there is none
+    prefix: how many tokens come before the patches: 1 with CLS, 0 without
     width, heads: length of a token, attention heads in a block
     grid:   rows and columns of patches
     feature_size: length of a feature
@@ -91,7 +91,7 @@ class Tower:
 
 @dataclass
 class Trace:
-    """What a picture went through, block by block.
+    """A picture's tokens and attention, block by block.
 
     tokens:     one (B, T, width) per block, its output; where the feature is CLS, the last
                 block's may be (B, 1, width)
@@ -112,9 +112,8 @@ class FrozenCLIP(nn.Module):
     text_tower:       its text tower with room for learned tokens (``adu_core.clips.text``)
     preprocess:       how a picture of any size becomes one that it takes
 
-    From the tower come ``blocks``, ``grid`` (rows and columns of patches), ``prefix`` (tokens that
-    stand before the patches, 1 where there is CLS), ``width`` (length of a token), ``heads`` and
-    ``feature_size``.
+    The tower has ``blocks``, ``grid`` (rows and columns of patches), ``prefix`` (tokens before the
+    patches, 1 with CLS), ``width`` (length of a token), ``heads`` and ``feature_size``.
     """
 
     model: Any  # open_clip ships no types

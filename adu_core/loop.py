@@ -1,4 +1,4 @@
-"""The one training loop: gradient steps over the shots, for every method that takes any."""
+"""The training loop of all methods with gradient steps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ History = list[dict[str, float]]
 
 @dataclass(frozen=True)
 class Steps(Settings):
-    """The settings of gradient steps; those of methods that learn by them are among theirs.
+    """The settings of gradient steps, for all methods that take them.
 
-    What the paper's text at hand does not say is marked [choice].
+    What the paper's text, as far as available to us, does not say is marked [choice].
     """
 
     epochs: int = setting(50, "passes over the shots", least=1, most=10_000)
@@ -49,9 +49,9 @@ class Steps(Settings):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step sees: B augmented pictures, normalised (B, 3, S, S), and what is known of each.
+    """The input of a step: B augmented pictures, normalised (B, 3, S, S), with their labels.
 
-    index: (B,) their places among the shots; labels, domains (B,); forgotten (B,) bool
+    index: (B,) their positions in the shots; labels, domains (B,); forgotten (B,) bool
     epoch: how many epochs are done
     """
 
@@ -65,11 +65,11 @@ class Batch:
 
 @dataclass
 class Loop:
-    """How a run is watched and kept; none of it changes what is learned.
+    """Progress, checkpoint and callback of a training; none of them changes what is learned.
 
-    checkpoint:  an ``adu_core.runs.checkpoint.Checkpoint``, kept after every epoch; if there is one
-                 at the start, training goes on from it and ends as if it had never stopped
-    after_epoch: called with the number of epochs done and the model as it is
+    checkpoint:  an ``adu_core.runs.checkpoint.Checkpoint``, written after every epoch; if there is
+                 one at the start, training continues from it, with the same result
+    after_epoch: called with the number of finished epochs and the model
     """
 
     progress: bool = True

@@ -2,7 +2,7 @@
 
 Source of the definitions: Kawamura et al., "Approximate Domain Unlearning for Vision-Language
 Models", NeurIPS 2025. Everything is computed in float32 or better, also under autocast or where
-TF32 is allowed. A batch that lacks a domain, or a whole side, costs nothing there: the loss is 0
+TF32 is allowed. If a batch lacks a domain, or a whole side, the loss for it is 0
 and still has a gradient.
 """
 

@@ -1,4 +1,4 @@
-"""A model looked at from outside: its features, its answers, and what share of them is correct."""
+"""A model's features, its answers, and the share of them that is correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What numbers a step computes with, and the parts that are float32 whatever the rest takes."""
+"""The precision that a step computes with, and the parts that are always float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What learns beside a frozen CLIP: vision prompts, InstaPG, and text prompts."""
+"""What is learned in addition to a frozen CLIP: vision prompts, InstaPG, and text prompts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.nn.utils import skip_init
 class VisionPrompts(nn.Module):
     """Deep vision prompts: P fresh tokens for each of the first L blocks (paper: P = 8, L = 9).
 
-    They stand behind the picture's own tokens; those of one block replace those of the block
-    before (Jia et al., "Visual Prompt Tuning", ECCV 2022, called VPT-deep there).
+    They follow the picture's own tokens; those of one block replace those of the block before
+    (Jia et al., "Visual Prompt Tuning", ECCV 2022, called VPT-deep there).
 
     tokens: (L, P, width), drawn from N(0, init_std²)
     """
@@ -32,7 +32,7 @@ class VisionPrompts(nn.Module):
 
 
 class TextPrompts(nn.Module):
-    """Learned context: P tokens that stand between the start token and the prompt's words.
+    """Learned context: P tokens between the start token and the prompt's words.
 
     The paper keeps the text fixed; its released code trains text prompts as well
     (issue 6 of its repository). The idea is CoOp's (Zhou et al., IJCV 2022).
@@ -52,21 +52,21 @@ Wiring = Literal["every", "add", "each", "replace"]
 
 
 class InstaPG(nn.Module):
-    """Cross-attention that turns the prompts of later blocks into prompts of this picture.
+    """Cross-attention that makes prompts depend on the picture.
 
-    It stands before block ``block`` (counted from 0): the vision prompts are the queries, the
+    It is placed before block ``block`` (counted from 0): the vision prompts are the queries, the
     patch tokens that enter a block are keys and values. The authors' Figure 2b shows one block, in
-    which the answer takes the prompts' place; what becomes of later blocks is not said [choice]:
+    which the output replaces the prompts; what happens in later blocks is not said [choice]:
 
-    - ``"every"``: the figure's block, in every block from ``block`` on: its prompts ask its own
-      patches, and the answer takes their place. One head, no last projection, as drawn.
-    - ``"add"``, ours: the prompts of ``block`` ask; their answer is added to the prompts of every
-      block from there on.
-    - ``"each"``, ours: every later block's prompts ask the patches that enter ``block``; each
-      answer is added to its own.
-    - ``"replace"``: like ``"add"``, but the answer takes the prompts' place.
+    - ``"every"``: the figure's block, in every block from ``block`` on: its prompts attend to its
+      own patches, and the output replaces them. One head, no last projection, as drawn.
+    - ``"add"``, ours: the prompts of ``block`` attend; their output is added to the prompts of
+      every block from there on.
+    - ``"each"``, ours: every later block's prompts attend to the patches that enter ``block``; the
+      output is added to them.
+    - ``"replace"``: like ``"add"``, but the output replaces the prompts.
 
-    Ours have heads and a last projection, which starts at zero where answers are added: training
+    Ours have heads and a last projection, which starts at zero where outputs are added: training
     starts from plain vision prompts.
     """
 

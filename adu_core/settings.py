@@ -1,4 +1,4 @@
-"""Settings: typed, checked when they are made, with the range that a search draws from."""
+"""Settings: typed, checked when created, with the values that a search tries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def setting(
 
 
 class Settings:
-    """Base of dataclasses whose fields are settings; a wrong value is a ``ValueError`` at once."""
+    """Base class of dataclasses whose fields are settings; a wrong value raises ``ValueError``."""
 
     def __post_init__(self) -> None:
         for name, adapter in self.checks().items():

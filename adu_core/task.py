@@ -1,4 +1,4 @@
-"""The nouns: pictures with two labels, what is to be forgotten, a task, a method and its model."""
+"""The main classes: pictures with two labels, a target, a task, a method and its model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DomainDataset:
     pictures:      (N, 3, H, W) uint8, in the range 0 to 255; it may be a mapped file
     labels:        (N,) int64, the class, an index into ``class_names``
     domains:       (N,) int64, the domain, an index into ``domain_names``
-    class_names:   as they are said in a prompt, such as ``"alarm clock"``
+    class_names:   as used in a prompt, such as ``"alarm clock"``
     domain_names:  such as ``"art painting"``
     style_shift:   (N,) float32 or None: how far the picture's style was moved from its own
                    domain's mean towards another's (0 = pure, 1 = the other's mean);
@@ -148,10 +148,10 @@ class DomainDataset:
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be forgotten, by its names, made readable (``art_painting`` → ``art painting``).
+    """What is to be forgotten, by readable names (``art_painting`` → ``art painting``).
 
-    Domains alone: all that is in them. Classes alone: everywhere. Both: only where they meet.
-    Raises ``ValueError`` for no name at all and for one named twice.
+    Domains alone: all their pictures. Classes alone: in every domain. Both: these classes in these
+    domains. Raises ``ValueError`` for no name and for one named twice.
     """
 
     domains: tuple[str, ...] = ()
@@ -222,12 +222,12 @@ def target(forget: Target | Sequence[str]) -> Target:
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of a method, whichever it is.
+    """What a method is given.
 
-    shots: the few training pictures; a model that is loaded from disk is made for names alone,
-           with no picture among them
-    known: (N,) bool over the shots, what is to be forgotten, where the labels of the shots do not
-           say so, as those of a placebo do not
+    shots: the few training pictures; for a model that is loaded from disk, only their names and no
+           picture
+    known: (N,) bool over the shots, what is to be forgotten, if their labels do not show it, as in
+           a placebo
     validation: pictures for the methods that choose one of their steps (``Method.chooses_step``);
            without any, they choose on the shots
     """
@@ -265,11 +265,11 @@ class Task:
 
 
 class Model(nn.Module):
-    """What a method returns, and all that measuring, figures and prediction ever see.
+    """What a method returns, and all that measuring, figures and prediction use.
 
-    As it stands here it is the zero-shot CLIP; a method's own model overrides ``features``,
-    ``logits`` or both, and ``refuses`` if it gives no answer for some pictures. ``state_dict``
-    holds all that is saved, ``method`` how it was made.
+    This class itself is the zero-shot CLIP. A method's model overrides ``features``, ``logits`` or
+    both, and ``refuses`` if it gives no answer for some pictures. ``state_dict`` holds all that is
+    saved, ``method`` how it was made.
     """
 
     #: Whether ``logits`` can be asked for other classes than the model's own.
@@ -351,7 +351,7 @@ class Model(nn.Module):
 class Method(Settings, ABC):
     """How a task becomes a model; a subclass is a frozen dataclass whose fields are its settings.
 
-    The class variables say what a reader compares methods by.
+    The class variables describe the method.
     """
 
     name: ClassVar[str]

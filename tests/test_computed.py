@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "book/results"
 sys.path.insert(0, str(ROOT / "book/_ext"))
 import computed  # noqa: E402
+import knobs as turning  # noqa: E402
 
 NAME = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 PAGES = [
@@ -131,6 +132,68 @@ def test_how_far_accuracies_move_between_machines(tmp_path: Path) -> None:
 
 def means(folder: str, *by: str) -> Any:
     return summary(read_table(RESULTS / folder), list(by)).set_index(list(by)).sort_index()
+
+
+def test_a_settings_change_is_paired_by_seed(values: dict[str, Any]) -> None:
+    """By hand, of λ = 0; 4.303 is Student's t of three seeds and 95 %."""
+    found = read_table(RESULTS / "strength").query("gamma == 3")
+    seeds = found.pivot_table(index="seed", columns="lam", values="selectivity")
+    gains = seeds[0] - seeds[10]
+    said = f"{gains.mean():+.1f} ± {4.303 * gains.std() / 3**0.5:.1f}"
+    knobs = values["knobs"]
+    assert knobs["strength"]["λ"]["0"]["selectivity"] == said
+    assert any(line.startswith(f"| λ: 0 | {knobs['strength']['λ']['0']['h']} | {said} |")
+               for line in knobs["table"].splitlines())  # fmt: skip
+    level = means("prompts", "prompt_tokens", "prompt_depth", "prompt_std", "text_tokens")
+    many = knobs["prompts"]["number of prompts"]["32"]
+    assert many["mean_h"] == f"{level.loc[(32, 9, 0.02, 0), 'h']:.1f}"
+
+
+def test_the_table_of_all_changes_is_sorted_and_counted(values: dict[str, Any]) -> None:
+    knobs = values["knobs"]
+    rows = [line.strip("| ").split(" | ") for line in knobs["table"].splitlines()[2:]]
+    gains = [[float(part) for part in row[2].split(" ± ")] for row in rows]
+    assert len(rows) == int(knobs["count"]) == 35
+    assert [abs(gain) for gain, _ in gains] == sorted((abs(g) for g, _ in gains), reverse=True)
+    assert [row[4] == "**yes**" for row in rows] == [abs(gain) > half for gain, half in gains]
+    for column, name in ((3, "h_excludes"), (4, "selectivity_excludes")):
+        assert sum(row[column] == "**yes**" for row in rows) == int(knobs[name])
+    assert knobs["by_chance"] == f"{0.05 * 35:.1f}"
+
+
+def test_what_the_page_of_settings_says_in_words(values: dict[str, Any]) -> None:
+    knobs = values["knobs"]
+
+    def clear(cell: dict[str, str], score: str) -> bool:
+        gain, half = (float(part) for part in cell[score].split(" ± "))
+        return abs(gain) > half
+
+    for known in turning.TURNED.values():
+        for knob in known:
+            assert set(turning.turned(RESULTS, knob)["seeds"]) == {3}
+    assert int(knobs["selectivity_excludes"]) > 2 * float(knobs["by_chance"])
+    assert (knobs["selectivity_left"], knobs["h_left"]) == ("0", "1")
+    assert knobs["labels"]["domain labels"]["from k-means"]["h"].endswith("± 0.1")
+    prompts = knobs["prompts"]
+    for name, value in (("blocks with prompts", "1"), ("prompts' size at the start", "0.2")):
+        for score in ("h", "selectivity"):
+            assert prompts[name][value][score].startswith("-")
+            assert clear(prompts[name][value], score)
+    assert not any(clear(cell, "selectivity") for cell in (
+        *(knobs["strength"]["γ"][value] for value in ("0", "30")),
+        *(knobs["strength"]["λ"][value] for value in ("0", "30")),
+        *(knobs["shots"]["shots"][value] for value in ("1", "2", "4", "16", "32")),
+        *(knobs["domains"]["domains at once"][value] for value in ("2", "3")),
+        *(knobs["kernel"]["kernel"][value] for value in ("median", "wide", "flat")),
+        *(knobs["instapg"]["InstaPG before block"][value] for value in ("1", "3", "5")),
+        *(knobs["instapg"]["InstaPG's wiring"][f"`{value}`"] for value in ("each", "replace")),
+        knobs["batch"]["balanced batches"]["no"],
+        knobs["width"]["CLIP"]["twice as wide"],
+        *(knobs["labels"]["domain labels"][f"from {value}"] for value in ("sentences", "k-means")),
+        knobs["labels"]["domain labels"]["30 % wrong"],
+    ))  # fmt: skip
+    assert not any(clear(knobs["batch"]["batch"][value], "h") for value in ("16", "64", "128"))
+    assert clear(knobs["strength"]["λ, five seeds"]["0"], "selectivity")
 
 
 GATES = ["door", "gate", "text-gate"]

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -44,7 +43,7 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     assert len(solutions) >= 2
     assert any("{cite:" in "".join(c["source"]) for c in cells)
     # The chapter on a GPU says itself which CLIP and pictures it takes: it is about these.
-    assert chapter == 19 or any("profile()" in "".join(c["source"]) for c in code)
+    assert chapter == 8 or any("profile()" in "".join(c["source"]) for c in code)
     assert any("quiz(" in "".join(c["source"]) for c in code)
 
 
@@ -74,24 +73,13 @@ def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
         assert len(figure["figure"]["caption"]) > 20
 
 
-@pytest.mark.parametrize("name", ["01_clip_sees_everything", "12_a_doorman"])
-def test_a_chapter_runs_on_pictures_and_a_clip_of_ones_own(
-    name: str,
-    picture_folder: Path,
-    tiny_path: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    said = {"ADU_DATA": picture_folder, "ADU_CLIP": tiny_path, "ADU_FORGET": "real"}
-    for variable, value in {**said, "ADU_SHOTS": 4}.items():
-        monkeypatch.setenv(variable, str(value))
-    notebooks, copy = NOTEBOOKS[0].parent, tmp_path / "notebooks/copy.ipynb"
-    (tmp_path / "book").symlink_to(notebooks.parent / "book")  # chapters read its records
-    program = notebooks.parent / "book/execute.py"
-    subprocess.run([sys.executable, program, notebooks / f"{name}.ipynb", copy], check=True)
-    notebook = nbformat.read(copy, as_version=4)
-    outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
-    shown = [each["data"].get("text/markdown", "") for each in outputs if "data" in each]
-    profile = next(text for text in shown if text.startswith("CLIP "))
-    assert str(picture_folder) in profile
-    assert "forgetting real" in profile
+def test_a_chapter_runs_on_a_gpu_with_pictures_and_a_clip_of_ones_own(notebook: Path) -> None:
+    """A pretended GPU, a folder of pictures, and a small CLIP in open_clip's format."""
+    program = Path(__file__).with_name("own_gpu.py")
+    done = subprocess.run(
+        [sys.executable, program, notebook], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    if not notebook.name.startswith("08"):  # it is about one CLIP and has no profile
+        assert "data='folder:" in done.stdout
+        assert "device='cuda'" in done.stdout

@@ -1,4 +1,4 @@
-"""All parts of an audit in one record, its scores, and what a user requires of them."""
+"""All parts of an audit in one record, its scores, and a user's requirements for them."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def audit(
     """
     started, model = time.perf_counter(), materials.model
     reset_peak_memory(model.clip.device)
-    accuracy = {
-        who: evaluate(one, materials.test, model.target, entangled=False, known=known)[0]
-        for (who, one), known in zip(materials.both, materials.seen, strict=True)
-    }
+    accuracy = {}
+    for (who, one), (features, refused) in zip(materials.both, materials.seen, strict=True):
+        known = features.to(model.clip.device), refused
+        accuracy[who] = evaluate(one, materials.test, model.target, entangled=False, known=known)[0]
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "method": model.method.as_dict(),

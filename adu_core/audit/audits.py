@@ -1,4 +1,4 @@
-"""Many audits, read back as a table of their scores."""
+"""Many audits as a table of their scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An audit as a model card: what it is for, what is forgotten, how far, and what not to promise."""
+"""An audit as a model card: intended use, what is forgotten and how well, what not to promise."""
 
 from __future__ import annotations
 
@@ -27,16 +27,20 @@ def card(record: Mapping[str, Any]) -> str:
     )
     chosen = ", ".join(markdown(f"{key} {value}") for key, value in settings.items())
     threshold = record["threshold"]
-    refuses = f"It refuses from a probability of {threshold:.3g} on. " if threshold else ""
+    refuses = (
+        f"It refuses a picture if the probability of a forgotten domain is above {threshold:.3g}. "
+        if threshold
+        else ""
+    )
     gone, kept = (sum(pictures[side].values()) for side in ("forgotten", "kept"))
     lines = "\n".join
     return f"""\
 # {name}: {clip} without {target}
 
 `adu audit` measured this on {pictures["test"]} test pictures of {len(record["classes"])} classes \
-in {len(record["domains"])} domains ({markdown(pictures.get("data", "pictures"))}): {gone} to be \
-forgotten, {kept} to be kept. All numbers are percent, and intervals are of 95 % over test \
-pictures: they say nothing of other seeds or CLIPs. Guessing would be right in \
+in {len(record["domains"])} domains ({markdown(pictures.get("data", "pictures"))}): {gone} to \
+be forgotten and {kept} to be kept. All numbers are percent. Intervals are 95 % intervals over \
+test pictures; they say nothing about other seeds or other CLIPs. Guessing is right in \
 {pictures["chance"]:.1f}.
 
 ## What it is for
@@ -54,9 +58,9 @@ and the selectivity {found["selectivity"]:.1f}. {refuses}A refusal counts as an 
 
 ## Is it gone?
 
-Who brings back how much of what should be forgotten; each line was tried.
+How much of what should be forgotten each attacker gets right. Every line was tried.
 
-| who holds | does | right |
+| attacker has | and does | right |
 |---|---|---:|
 {lines(undo)}
 
@@ -76,13 +80,13 @@ Who brings back how much of what should be forgotten; each line was tried.
 
 {lines(f"- {line}" for line in cannot(record))}
 
-Of these lines the first always stands here. The others stand here if: more than twice what \
-guessing gives is read inside of the model; the best disguise has five points more than asking; \
-more than twice what guessing gives is right.
+The first of these lines is on every card. The others appear if a reader inside the model gets \
+more than twice as many right as guessing; if the best disguise gets five points more than asking; \
+if asking gets more than twice as many right as guessing.
 
 ## Scores
 
-| score | | interval | |
+| score | | interval | what it is |
 |---|---:|---:|---|
 {lines(scores)}
 
@@ -102,11 +106,11 @@ def _date(pictures: Mapping[str, Any]) -> str:
 def _uses(record: Mapping[str, Any], target: str) -> list[str]:
     classes = ", ".join(map(markdown, record["classes"]))
     return [
-        f"Meant for: classifying pictures as one of {classes}, where answers for {target} are not "
-        "wanted, by a service that runs the whole model itself.",
-        f"Not meant for: proof that {target} was deleted from the CLIP, for a licence or a law; "
-        "protection from whoever holds features or weights; pictures unlike those that it was "
-        "measured on; decisions about people.",
+        f"Intended: classifying pictures as one of {classes}, where answers for {target} are not "
+        "wanted, in a service that runs the whole model itself.",
+        f"Not intended: as proof, for a licence or a law, that {target} was deleted from the CLIP; "
+        "as protection from whoever holds features or weights; for pictures unlike those it was "
+        "measured on; for decisions about people.",
     ]
 
 
@@ -117,10 +121,10 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
     weights = f", weights {markdown(str(clip['pretrained']))}" if clip["pretrained"] else ""
     return [
         f"CLIP {markdown(clip['name'])}{weights}, fingerprint {clip['fingerprint']}: "
-        + (own if clip["name"] == "mini" else "its licence is its owner's; name it here"),
+        + (own if clip["name"] == "mini" else "name its licence here"),
         f"Shots: {pictures.get('shots', 'not recorded')} of each class in each domain, drawn by "
         f"seed {pictures.get('seed', 'not recorded')} from {markdown(data or 'pictures')}: "
-        + (own if data and drawn(data) else "their licence is their owner's; name it here"),
+        + (own if data and drawn(data) else "name their licence here"),
         f"Test pictures: fingerprint {pictures['test_fingerprint']}; none of them is a shot.",
     ]
 
@@ -135,9 +139,12 @@ def _disguises(record: Mapping[str, Any]) -> list[str]:
 
 def _counting(record: Mapping[str, Any]) -> str:
     taught = sorted(record["trained_on"])
-    text = "A disguise counts if the CLIP before unlearning still names 80 % of the pictures"
+    text = (
+        "A disguise counts if the CLIP before unlearning still classifies 80 % of the disguised "
+        "pictures correctly"
+    )
     if taught:
-        text += f", and if it is not of a family that the method trained on ({', '.join(taught)})"
+        text += f", and if the method was not trained on its family ({', '.join(taught)})"
     return text + "."
 
 
@@ -149,7 +156,7 @@ def _false_refusals(record: Mapping[str, Any]) -> str:
     by_class = ", ".join(f"{markdown(name)} {share:.1f}" for name, share in after.items())
     by_change = ", ".join(f"{what} {share:.1f}" for what, share in changed.items())
     return (
-        f"False refusals, of pictures to be kept, by class: {by_class}. With changed pictures: "
+        f"Pictures to be kept that are refused, by class: {by_class}. With corrupted pictures: "
         f"{by_change}.\n\n"
     )
 
@@ -170,9 +177,9 @@ def _reference(record: Mapping[str, Any]) -> str:
         return ""
     probe = record["recovery"]["reference"]["feature"]["probe"][-1]
     return (
-        f"A CLIP that never saw it has {curves['reference'][0]:.1f} right, a probe on its features "
-        f"{probe:.1f}; trained on {curves['shots'][-1]} pictures a class it has "
-        f"{curves['reference'][-1]:.1f}. Less than that, no model without the knowledge can hide."
+        f"A CLIP that never saw it gets {curves['reference'][0]:.1f} right, and a probe on its "
+        f"features {probe:.1f}; trained on {curves['shots'][-1]} pictures of each class it gets "
+        f"{curves['reference'][-1]:.1f}. This is the floor set by a model that never saw it."
         "\n\n"
     )
 
@@ -185,13 +192,13 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
     lines += [
         "- calibration error: "
         + " → ".join(shown("ece", effects[who]["ece"]) for who in ("frozen", "model")),
-        f"- {effects['unchanged']:.1f} of the answers are the frozen CLIP's; the features' mean "
-        f"cosine with its own is {effects['cosine']:.3f}",
+        f"- {effects['unchanged']:.1f} of the answers are those of the CLIP before unlearning; the "
+        f"mean cosine of the features with its own is {effects['cosine']:.3f}",
     ]
     other = record["other_classes"]
     if other is not None:
         lines.append(
-            f"- classes it never met: kept {other['frozen']['kept']:.1f} → "
+            f"- classes not used in unlearning: kept {other['frozen']['kept']:.1f} → "
             f"{other['model']['kept']:.1f}, forgotten {other['frozen']['forgotten']:.1f} → "
             f"{other['model']['forgotten']:.1f}"
         )
@@ -199,26 +206,26 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
 
 
 def cannot(record: Mapping[str, Any]) -> list[str]:
-    """What the numbers speak against promising, a sentence each."""
+    """What the numbers forbid to promise, a sentence each."""
     found, chance = record["scores"], record["pictures"]["chance"]
     asked = 100 - found["for"]
     most = max(row["right"] for row in record["undo"] if row["holder"] == "weights")
-    lines = [f"That the knowledge is gone: who holds the weights gets {most:.1f} % right."]
+    lines = [f"That the knowledge is gone: whoever holds the weights gets {most:.1f} % right."]
     if found["inside"] > 2 * chance:
         lines.append(
-            f"That features are safe to hand out: they are read correctly in {found['probe']:.1f} "
-            f"% of the cases, and inside of the model in {found['inside']:.1f} %."
+            "That features are safe to hand out: the class can be read from "
+            f"{found['probe']:.1f} % of them, and from {found['inside']:.1f} % inside the model."
         )
     disguise = best_disguise(record)
     if disguise is not None and disguise[1] > asked + 5:
         what = disguise[0]
         lines.append(
-            f'That disguised pictures stay unknown: with the disguise "{markdown(what)}", '
-            f"{disguise[1]:.1f} % are right, against {asked:.1f} % without."
+            f'That disguised pictures stay forgotten: with the disguise "{markdown(what)}", '
+            f"{disguise[1]:.1f} % are classified correctly, without it {asked:.1f} %."
         )
     if asked > 2 * chance:
         lines.append(
-            f"That an answer is no better than a guess: {asked:.1f} % are right, guessing gives "
-            f"{chance:.1f} %."
+            f"That an answer is no better than a guess: {asked:.1f} % are classified correctly, by "
+            f"guessing {chance:.1f} %."
         )
     return lines

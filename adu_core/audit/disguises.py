@@ -1,4 +1,4 @@
-"""Pictures of what should be forgotten, disguised: does a model name them all the same?"""
+"""Disguised pictures of what should be forgotten: does a model still classify them correctly?"""
 
 from __future__ import annotations
 

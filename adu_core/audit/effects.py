@@ -1,4 +1,4 @@
-"""What unlearning did beside forgetting: to answers, certainty, features, and neighbours."""
+"""What else unlearning changed: answers, calibration, features, and pictures in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit has at hand: the model, the frozen CLIP, and pictures for each question."""
+"""What an audit works with: the model, the frozen CLIP, and pictures for each question."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from adu_core.task import DomainDataset, Model, Task
 
 @dataclass(frozen=True)
 class Materials:
-    """Everything is of the model's classes and domains, in their order, but ``held_out``.
+    """All pictures have the model's classes and domains, in their order, except ``held_out``.
 
-    test:      what is measured on; nobody attacks with them
-    stolen:    an attacker's pictures, labelled, some for each class and domain
+    test:      pictures to measure on; no attack uses them
+    stolen:    an attacker's labelled pictures, some for each class and domain
     held_out:  test pictures of other classes, or None
     reference: a CLIP that never saw what is to be forgotten, or None
     drawn:     whether all these are pictures of the drawn world, whose styles can be moved

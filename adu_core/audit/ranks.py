@@ -1,4 +1,4 @@
-"""Where the true class stands among the answers, and how sure they are."""
+"""The rank of the correct class among the answers, and how sure they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a holder of features can read back: nearest prototypes and a linear probe."""
+"""What someone with the features can read: nearest prototypes and a linear probe."""
 
 from __future__ import annotations
 

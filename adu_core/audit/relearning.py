@@ -1,4 +1,4 @@
-"""How fast the forgotten comes back when somebody trains on a few pictures of it."""
+"""How fast the forgotten comes back in training on a few pictures of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attacker who searches: by asking the model many times, or along gradients of a gate's twin."""
+"""An attacker who searches: by many queries, or along the gradients of their own gate."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def gradients(materials: Materials, pictures: DomainDataset) -> DomainDataset:
         known = torch.cat([look(clip.normalise(b))[0] for b in stolen.pictures.split(BATCH)])
     mean, scale = known.mean(dim=0), known.std(dim=0) + 1e-6
     twin = LogisticRegression(C=1e-3, class_weight="balanced", max_iter=1000)
-    twin.fit(((known - mean) / scale).double().cpu().numpy(), stolen.domains.cpu().numpy())
+    twin.fit(((known - mean) / scale).cpu().double().numpy(), stolen.domains.cpu().numpy())
     weight, bias = (torch.from_numpy(x).to(mean) for x in (twin.coef_, twin.intercept_))
     if len(weight) == 1:  # of two domains, scikit-learn keeps the difference
         weight, bias = torch.cat([0 * weight, weight]), torch.cat([0 * bias, bias])

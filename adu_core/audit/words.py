@@ -1,4 +1,4 @@
-"""The same pictures asked in other words, in other classes, and by search."""
+"""The same pictures with other words, with other classes, and in a search."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The command line: ``adu``, also ``python -m adu_core``. One file a command; this one finds them.
+"""The command line: ``adu``, or ``python -m adu_core``. One file per command; this one finds them.
 
 Nothing here, and nothing that a command's file imports at its top, imports torch: help and
-wrong words are answered at once.
+errors in the options are answered at once.
 """
 
 from __future__ import annotations

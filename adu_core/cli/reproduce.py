@@ -28,7 +28,7 @@ EXAMPLES = """\
 examples:
   adu reproduce office-home --dry-run --device cuda
   adu reproduce office-home --root data/office_home --save runs/office-home
-  adu reproduce pacs --root data/pacs --also gate,door --save runs/pacs
+  adu reproduce pacs --root hub:flwrlabs/pacs --download --also late-gate,gate --save runs/pacs
   adu reproduce mini-domainnet --root data/domainnet --slurm gpu --device cuda --save runs/mini
 """
 PROTOCOLS = ("office-home", "mini-domainnet", "imagenet", "pacs", "domainnet")
@@ -38,7 +38,10 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options."""
     count = options.count
     command.add_argument("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
-    command.add_argument("--root", metavar="DIR", help="where the dataset lies")
+    command.add_argument(
+        "--root", metavar="DIR", help="where the dataset lies, or hub:NAME of the Hugging Face Hub"
+    )
+    command.add_argument("--download", action="store_true", help="fetch hub:NAME first")
     options.add_clip(command, "ViT-B-16-quickgelu:openai")
     command.add_argument("--save", metavar="DIR", help="where records and tables go")
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
@@ -91,8 +94,7 @@ def do(arguments: argparse.Namespace) -> None:
     if arguments.save:
         options.check_writable(arguments.save, "--save", folder=True)
     data = joined(
-        protocol.data,
-        arguments.root or "ROOT",
+        *_place(arguments, protocol),
         skip_bad=arguments.skip_bad,
         shots=arguments.shots if arguments.skip_small else 0,
     )
@@ -110,13 +112,27 @@ def do(arguments: argparse.Namespace) -> None:
         clip=clip_from(arguments.clip),
         shots=[arguments.shots],
         limit=arguments.limit,
-        measure=(),
+        measure=("entanglement",),
     )
     work = grid.specs(lambda _: names)
     if arguments.dry_run:
         _print_forecast(arguments, protocol, work, names)
     else:
-        _run(arguments, protocol, work)
+        _run(arguments, protocol, work, names)
+
+
+def _place(arguments: argparse.Namespace, protocol: Protocol) -> tuple[str, str | None]:
+    """The kind of pictures and their folder, or the name on the hub, fetched if it is asked for."""
+    from adu_core.data.hub import download
+
+    root = arguments.root or "ROOT"
+    if not root.startswith("hub:"):
+        if arguments.download:
+            raise ValueError(f"--download goes with --root hub:NAME, not --root {root}")
+        return protocol.data, root
+    if arguments.download and not arguments.dry_run:
+        download(root.removeprefix("hub:"))
+    return root, None
 
 
 def _print_forecast(
@@ -153,7 +169,7 @@ def _print_forecast(
     print(f"{gigabytes(work, clip):.1f} GB of its memory at most, besides pictures")
 
 
-def _run(arguments: argparse.Namespace, protocol: Protocol, work: list[Spec]) -> None:
+def _run(arguments: argparse.Namespace, protocol: Protocol, work: list[Spec], names: Names) -> None:
     from adu_core.machine.files import write_json, write_text
     from adu_core.runs.protocol import as_text, markdown, table
 
@@ -161,7 +177,7 @@ def _run(arguments: argparse.Namespace, protocol: Protocol, work: list[Spec]) ->
     done, failed = run_all(arguments, work, folder / "runs")
     if done:
         found = table(protocol, done, text_prompts=arguments.text_prompts)
-        write_text(folder / "table.md", markdown(arguments.protocol, found, work))
+        write_text(folder / "table.md", markdown(arguments.protocol, found, work, names))
         values = {"protocol": arguments.protocol, "rows": found.to_dict("records")}
         write_json(folder / "table.json", values)
         print(as_text(found))

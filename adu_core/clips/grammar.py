@@ -1,4 +1,4 @@
-"""The text for a CLIP on a command line, in a file or a variable, read without loading it."""
+"""Parses the name of a CLIP from a command line, a file or a variable, without loading it."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ class Preprocess:
     """Size and way of scaling, as ``open_clip.transform.image_transform`` does for evaluation.
 
     size:          height = width of the result, in pixels
-    resize_mode:   ``shortest``: the shorter side becomes ``size``, the middle is cut out;
-                   ``longest``: the longer side does, and the rest is filled up; ``squash``: both
-                   do, whatever becomes of the proportions
-    interpolation: antialiased either way
-    fill:          grey level, 0 to 255, of what is filled up
+    resize_mode:   ``shortest``: the shorter side becomes ``size``, and the middle is cut out;
+                   ``longest``: the longer side does, and the rest is filled; ``squash``: both do,
+                   so the proportions change
+    interpolation: always antialiased
+    fill:          grey level of the filled part, 0 to 255
     """
 
     size: int

@@ -1,6 +1,6 @@
 """A text tower of open_clip with learned tokens among the words: embed → blocks → pool → project.
 
-It is a part of the model itself in CLIP, and ``model.text`` in SigLIP, EVA and others.
+In CLIP it is part of the model itself; in SigLIP, EVA and others it is ``model.text``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from adu_core.block import run_block
 
 
 class Words(NamedTuple):
-    """Texts made ready for learned tokens among them, on the device, once for all steps.
+    """Texts prepared for learned tokens among them, on the device, once for all steps.
 
-    tokens: (C, T) int64; place: (C,) int64, the token that each feature is read off
-    start:  so many tokens stand before the learned ones
-    length: no token from here on is read, so none is computed
+    tokens: (C, T) int64; place: (C,) int64, the token that becomes each feature
+    start:  how many tokens come before the learned ones
+    length: tokens from here on are not used, so they are not computed
     """
 
     tokens: Tensor
@@ -33,7 +33,7 @@ class Words(NamedTuple):
 class TextTower:
     """The text tower of ``model``, open_clip's ``name``; a ``ValueError`` if it takes no prompts.
 
-    It says so when it is first asked for something: a CLIP without text prompts needs none.
+    The error comes at the first use: a CLIP without text prompts does not need the tower.
     """
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:

@@ -45,8 +45,8 @@ def unfit(visual: Any) -> str:
 class TimmTower(Tower):
     """A ViT of timm inside open_clip's ``TimmModel``.
 
-    Its blocks are called as they are, with all tokens. Positions that are rotations (EVA02, PE)
-    turn the patches alone: CLS and prompts have no place in the picture.
+    Its blocks are called unchanged, with all tokens. Positions that are rotations (EVA02, PE)
+    rotate only the patches: CLS and prompts have no place in the picture.
     """
 
     def __init__(self, visual: Any) -> None:

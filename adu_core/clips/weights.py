@@ -1,4 +1,4 @@
-"""A file of weights for one of open_clip's CLIPs: loaded whole, or a line says what it is."""
+"""A file of weights for one of open_clip's CLIPs: loaded completely, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""Pictures are decoded once, by all cores, into a file that every later run maps into memory.
+"""Decodes pictures once, with all cores, into a file that every later run maps into memory.
 
-In the folder ``ADU_CACHE``, or the platform's folder for caches; ``ADU_CACHE=off`` keeps nothing.
-The file's name is a hash of all that its pixels depend on: of every picture its place, size and
-time, how pictures are made square, and the version of Pillow. The folder may be removed at any
-time, whole or in part.
+The file is in the folder ``ADU_CACHE``, or in the platform's folder for caches; ``ADU_CACHE=off``
+keeps nothing. Its name is a hash of all that its pixels depend on: path, size and time of every
+picture, the preprocessing, and the version of Pillow. Files may be deleted at any time.
 
-A file is filled by one process at a time and then put in its place; one that was left half filled
-starts over.
+A file is filled by one process at a time and then moved to its place; one that was left half filled
+is started over.
 """
 
 from __future__ import annotations

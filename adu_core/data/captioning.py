@@ -1,4 +1,4 @@
-"""Captions as the web has them: most name the thing only, a few the style as well."""
+"""Captions as on the web: most name only the thing, a few also the style."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A picture of any mode → 8-bit red, green and blue.
 
-Grey of more than 8 bits is brought to 8 by a rule that looks at the picture's own values: floats
-from 0 to 1 are shares of white (where they reach up to 2, of the greatest); otherwise 0 to 255 are
-what they are, 0 to 65,535 (4,095 in a TIFF of 12 bits) are a camera's, and whatever goes beyond is
-stretched, its least value black, its greatest white. Values that are no numbers are refused.
+Grey of more than 8 bits is converted to 8 by a rule that depends on the picture's values: floats
+from 0 to 1 are shares of white (up to 2: of the largest value); otherwise 0 to 255 are kept, 0 to
+65,535 (4,095 in a TIFF of 12 bits) are a camera's values, and a larger range is stretched from
+black to white. Values that are not numbers are refused.
 """
 
 from __future__ import annotations

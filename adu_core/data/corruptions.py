@@ -1,7 +1,7 @@
-"""Pictures as they come out of a bad camera or a small file: the fixed list that all are tested on.
+"""Pictures as from a bad camera or a small file: a fixed list for tests of all methods.
 
-No method trains on any of them. All are mild for a person, and for a CLIP: what they change is what
-a method decides.
+No method trains on any of them. All are mild for a person and for a CLIP: what they change are the
+decisions of a method.
 """
 
 from __future__ import annotations

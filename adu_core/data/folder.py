@@ -1,8 +1,8 @@
-"""Your own pictures, ``<root>/<domain>/<class>/picture``: what there is, or what is wrong.
+"""Your own pictures, ``<root>/<domain>/<class>/picture``: what is there, or what is wrong.
 
-Each folder is listed once, when it is first asked for; no picture is opened or asked for. What
-systems put there is not seen. What is seen and not read, such as files of other formats, is
-counted and named.
+Each folder is listed once, when it is first needed; no picture is opened. Files of the operating
+system are ignored. Other files that are not read, such as those of other formats, are counted and
+named.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DEEPEST = 8
 
 @dataclass
 class Folder:
-    """A folder and what it holds, sorted by name."""
+    """A folder and its content, sorted by name."""
 
     path: str
 
@@ -108,7 +108,7 @@ class Skipped:
     """What is not read.
 
     others: files of other formats, by their suffix
-    paths:  what to say of them → folders or pictures
+    paths:  message → the folders or pictures that it is about
     """
 
     others: Counter[str] = field(default_factory=Counter)

@@ -1,8 +1,8 @@
-"""How pictures are named in one line, as ``--data`` and a record's ``data`` have it.
+"""The line that names pictures, in ``--data`` and in a record's ``data``.
 
-``world``, or ``KIND:PLACE``, and behind a ``?`` what changes results: ``world?mix=0.25`` is the
-drawn world with styles that overlap less; ``skip-bad``, or ``skip-small=8``, or both, joined by
-``&``, say what is to be left out of a place. Names without them mean what they always meant.
+``world`` or ``KIND:PLACE`` and, after a ``?``, options that change results: ``world?mix=0.25`` is
+the drawn world with styles that overlap less; ``skip-bad`` or ``skip-small=8``, or both joined by
+``&``, say what to leave out of a place.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Source:
     kind:       ``world`` or one of ``KINDS``
     place:      a folder, or a name on the Hugging Face Hub
     skip_bad:   leave out pictures that cannot be read, instead of an error
-    skip_small: leave out, in every domain, classes with fewer than so many pictures to train on,
-                or none to choose settings or to test on; 0 makes them an error
+    skip_small: leave out, in every domain, classes with fewer than this many training pictures, or
+                without validation or test pictures; 0 makes them an error
     mix:        how much the styles of the drawn world overlap, 0 to 0.5
     """
 

@@ -1,15 +1,15 @@
-"""Datasets of the Hugging Face Hub, and local ones in its formats; by the extra ``hub``.
+"""Data sets of the Hugging Face Hub, and local ones in its formats; needs the extra ``hub``.
 
-A dataset is read as it is on this machine. Nothing is downloaded but by ``download``, which the
-option ``--download`` asks for. A local dataset is a folder that ``save_to_disk`` wrote, a folder in
-a format that ``datasets`` knows, such as imagefolder, or a file of Parquet or Arrow.
+A data set is read from this machine. Only ``download``, which the option ``--download`` calls,
+downloads anything. A local data set is a folder written by ``save_to_disk``, a folder in a format
+that ``datasets`` knows, such as imagefolder, or a Parquet or Arrow file.
 
-The picture is the only column of pictures, or the one called ``image``: by its feature, or as other
-programs write them, bytes or a pair of bytes and path. Domain and class are columns of class labels
-or of texts by one of the usual names.
+The picture is the only column of pictures, or the one called ``image``: recognised by its feature,
+or as other programs write them, bytes or a pair of bytes and path. Domain and class are columns of
+class labels or of texts with one of the usual names.
 
-Splits called train, validation and test are used as such; a single split of any name is shared out
-as a folder is.
+Splits called train, validation and test are used as such; a single split of any name is divided
+like a folder.
 """
 
 from __future__ import annotations

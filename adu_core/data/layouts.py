@@ -1,17 +1,17 @@
-"""Datasets known by name: where under a root people keep them, and what is in them.
+"""Known data sets: where they may be under a root, and what is in them.
 
-Of PACS, Office-Home, DomainNet and Mini DomainNet every layout in use is found: plain folders of
-domains as they are unpacked, Dassl's lists, Dassl's ``train`` and ``val`` folders.
+For PACS, Office-Home, DomainNet and Mini DomainNet every common layout is found: plain folders of
+domains as unpacked, Dassl's lists, Dassl's ``train`` and ``val`` folders.
 
-ImageNet's photos are the domain "real" beside ImageNet-Sketch, "sketch", or ImageNet-R,
-"rendition". Where ImageNet's training and validation trees are both there, shots and validation
-pictures are drawn from the first, and the second is the test, as it is for everybody else; where
-there is one tree only, it is shared out as any folder is, and so is the second domain. Classes are
-those of the second domain: all 1,000 of ImageNet-Sketch, the 200 of ImageNet-R.
+ImageNet's photos are the domain "real", with ImageNet-Sketch, "sketch", or ImageNet-R, "rendition",
+as the other domain. If ImageNet's training and validation folders are both there, shots and
+validation pictures are drawn from the first, and the second is the test, as usual; a single folder
+is divided like any other, and so is the second domain. Classes are those of the second domain: all
+1,000 of ImageNet-Sketch, the 200 of ImageNet-R.
 
-A class's folder is called by its WordNet number, and ``classnames.txt`` ("n01440764 tench", a line
-each) says what that is, as Dassl has it; a folder of another name is called what it is called.
-Numbers of one name are one class, since no prompt can tell them apart.
+A class's folder has its WordNet number as name, and ``classnames.txt`` (lines such as
+"n01440764 tench") gives the words, as in Dassl; any other folder name is used as it is. Numbers
+with the same words are one class, because no prompt can distinguish them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from adu_core.task import readable
 
 @dataclass(frozen=True)
 class Known:
-    """A dataset known by name.
+    """A known data set.
 
-    domains: their readable names; classes: how many there are when it is whole
-    under:   folders below the root where it may lie, beside the root itself
+    domains: their readable names; classes: how many there are in the complete data set
+    under:   folders below the root where it may be, in addition to the root
     splits:  the folder of its lists
     plain:   whether it may come as plain folders
     """

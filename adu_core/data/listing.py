@@ -1,4 +1,4 @@
-"""What a source holds before a picture of it is opened: files or rows, by domain and class."""
+"""The content of a source before any picture is opened: files or rows, by domain and class."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from adu_core.task import readable
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows with a picture each, such as a dataset of the Hugging Face Hub.
+    """Rows with a picture each, such as a data set of the Hugging Face Hub.
 
-    name:  how messages call it
-    stamp: what changes when its pictures do
-    read:  the picture file of a row, or where it is
+    name:  its name in messages
+    stamp: changes when its pictures do
+    read:  the picture file of a row, or its path
     """
 
     name: str
@@ -62,9 +62,9 @@ Entry = tuple[str, Part, str, Sequence[Item]]
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The pictures of a source, nothing opened.
+    """The pictures of a source, not opened yet.
 
-    where:    how messages call it
+    where:    its name in messages
     domains:  readable name of a domain → part → readable name of a class → pictures, in an order
               that does not depend on the machine
     skip_bad: leave out pictures that cannot be read, instead of an error

@@ -1,12 +1,12 @@
-"""Lists of pictures beside the pictures, as Dassl keeps PACS, DomainNet and Mini DomainNet.
+"""Lists of pictures, as in Dassl's PACS, DomainNet and Mini DomainNet.
 
-``<root>/splits/<domain>_<part>.txt`` holds lines "path label". A path begins in ``<root>``, or in
-``<root>/images``; labels count from 0, or from 1; a class is called what the picture's folder is
-called. Parts are ``train``, ``crossval`` (or ``val``) and ``test``; a name may end in ``_kfold``.
+``<root>/splits/<domain>_<part>.txt`` holds lines "path label". A path starts from ``<root>`` or
+``<root>/images``; labels count from 0 or from 1; a class has the name of the picture's folder.
+Parts are ``train``, ``crossval`` (or ``val``) and ``test``; a name may end in ``_kfold``.
 
-A ``test`` list that holds every training and validation picture as well, as those of PACS do, is a
-list of the whole domain: those are taken out of it, and if it is empty then, it is no part.
-``adu_core.data.shares`` says how the parts that there are become the shares of a run.
+A ``test`` list that also holds every training and validation picture, as PACS's do, is a list of
+the whole domain: those are removed from it, and if it is then empty, there is no such part.
+``adu_core.data.shares`` says how the parts become the shares of a run.
 """
 
 from __future__ import annotations

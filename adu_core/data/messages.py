@@ -1,4 +1,4 @@
-"""Warnings of what reads pictures: on stderr, and each of them once."""
+"""Warnings about reading pictures: on stderr, each of them once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One picture file → one tensor, whatever the file's colours, depth, orientation or format."""
+"""One picture file → one tensor, for all colours, depths, orientations and formats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _readers: list[int | None] = []  # of each picture being read, the limit that Pi
 
 
 class PictureError(ValueError):
-    """Pictures cannot be used as they are: the message names the path and says what to do."""
+    """Pictures cannot be used: the message names the path and says what to do."""
 
 
 @cache

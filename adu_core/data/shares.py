@@ -1,4 +1,4 @@
-"""Which pictures of a source are to unlearn with, to choose settings on and to report on."""
+"""Divides the pictures of a source into training, validation and test."""
 
 from __future__ import annotations
 

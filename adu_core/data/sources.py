@@ -1,6 +1,6 @@
-"""From one line, ``"world"`` or ``"KIND:PLACE"``, to the pictures an experiment needs.
+"""From one line, ``"world"`` or ``"KIND:PLACE"``, to the pictures that an experiment needs.
 
-``adu_core.data.grammar`` has the kinds; ``adu_core.data.layouts`` the datasets that have a name.
+``adu_core.data.grammar`` has the kinds; ``adu_core.data.layouts`` the known data sets.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _drawn = lru_cache(maxsize=2)(world)
 
 @dataclass(frozen=True)
 class Splits:
-    """Disjoint pictures: a few to unlearn with, some to choose settings on, some to report on."""
+    """Disjoint pictures: shots to unlearn with, validation to choose settings on, test pictures."""
 
     shots: DomainDataset
     validation: DomainDataset

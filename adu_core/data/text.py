@@ -1,4 +1,4 @@
-"""Lists in text files, whatever system wrote them: their lines, and what a line says."""
+"""Lists in text files, from any operating system: their lines, and the content of a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where is computed: asked before any work, and once more on the machine that does it."""
+"""Which device computes: checked before any work, and again on the machine that does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing files so that a reader never meets half of one, and never a pickle."""
+"""Reading and writing files: never half written, and never a pickle."""
 
 from __future__ import annotations
 

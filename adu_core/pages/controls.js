@@ -12,7 +12,7 @@ function make(parent, tag, attributes = {}, text = "") {
 }
 
 // A slider over the frames; `show(number)` draws one. Arrow keys move it, the button plays it.
-function timeline(parent, names, show, start = names.length - 1) {
+function timeline(parent, names, show, start = 0) {
   const row = make(parent, "div", { class: "adu-timeline" });
   const button = make(row, "button", { type: "button", "aria-pressed": "false" }, "▶ play");
   const label = make(row, "label");

@@ -1,4 +1,4 @@
-"""A figure for dark pages: what is grey turns round, what has a colour keeps it."""
+"""A figure for dark pages: greys are inverted, colours stay."""
 
 from __future__ import annotations
 

@@ -97,5 +97,5 @@ function explorer(root, data) {
 
   make(root, "p", { class: "adu-note" },
     "A full point is recognised, a hollow one is not. Point at one, or use the arrow keys.");
-  timeline(root, data.names, draw);
+  timeline(root, data.names, draw, data.names.length - 1);
 }

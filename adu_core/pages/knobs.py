@@ -1,4 +1,4 @@
-"""A figure or a text with knobs, for a live notebook: made anew when one of them moves."""
+"""A figure or a text with knobs, for a live notebook: redrawn when one of them moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A piece of a page: markup, data, style and script in one string."""
+"""Part of a page: markup, data, style and script in one string."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of figures under a slider: an animation that the reader can stop and turn back."""
+"""A row of figures under a slider: an animation that the reader can stop and rewind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adu_core.pages.dark import darkened, placed
 from adu_core.pages.page import Piece, data_url, piece
 
 
-def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: int = 110) -> Piece:
+def player(figures: Sequence[Figure], names: Sequence[str], *, alt: str, dpi: int = 150) -> Piece:
     """A scrubbable player of ``figures``, all of one size, closed afterwards.
 
     It holds every figure twice, and shows those that suit a light or a dark page.

@@ -28,7 +28,7 @@ class Profile:
     clip:  ``load_clip``'s name and pretrained
     data:  ``"world"`` or ``"KIND:PLACE"``, as ``load_splits`` takes it
     shots: training pictures per class and domain
-    limit: of pictures that are not drawn, measure on at most so many per class and domain
+    limit: measure on at most this many pictures per class and domain, if they are not drawn
     """
 
     clip: tuple[str, str | None] = ("mini", None)

@@ -1,4 +1,4 @@
-"""A question with choices, answered on the page: no kernel, no network, by mouse or keyboard."""
+"""A question with choices, for mouse or keyboard; needs no kernel and no network."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from adu_core.task import DomainDataset, Model, Target
 class Timeline:
     """Features and predictions of ``pictures`` before training (frame 0) and after every epoch.
 
-    Hand ``timeline.record`` to ``fit`` as ``after_epoch``. Then, one entry for each frame:
+    Pass ``timeline.record`` to ``fit`` as ``after_epoch``. Each of these has one entry per frame:
 
     epochs:       how many epochs were done
     features:     (N, feature_size) each

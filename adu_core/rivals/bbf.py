@@ -27,8 +27,8 @@ class Latents(NamedTuple):
     """The fixed map from latent numbers to context tokens.
 
     Token p is mean + ``shared`` · z_0 + ``unique`` · z_p: one part of the latent numbers is shared
-    by all tokens, one is the token's own (latent context sharing). The map's numbers vary as much
-    as those of the vocabulary do, so tokens of latents from N(0, 1) vary √(S + U) times as much.
+    by all tokens, the other is different for each (latent context sharing). The map's entries have
+    the vocabulary's standard deviation, so tokens of latents from N(0, 1) have √(S + U) times it.
 
     shared (width, S), unique (width, U), mean (width,) of the vocabulary
     """
@@ -89,15 +89,14 @@ def candidate_losses(
 class BBF(Views, Method):
     """Black-box forgetting (Kuwana et al., NeurIPS 2024), of domains instead of classes.
 
-    CMA-ES looks for a context of text tokens with a low L_memorize + forget_weight · L_forget. It
-    asks for the loss alone, of a population of contexts at a time; each token comes from a shared
-    and a unique latent vector by a fixed random map, and each of these vectors has a search of its
-    own. The best context is that of the highest H on validation pictures. Sizes, σ and population
-    are the paper's.
+    CMA-ES searches for a context of text tokens with low L_memorize + forget_weight · L_forget. It
+    uses only the losses of a population of contexts at a time. A fixed random map makes each token
+    from a shared and a unique latent vector, and each of these vectors has its own search. The best
+    context has the highest H on validation pictures. Sizes, σ and population are the paper's.
 
-    Chosen here [choice]: of each population, the context with the lowest loss is looked at on
-    validation pictures; all pictures are encoded once. A checkpoint keeps all losses: with them the
-    search is played again up to where it stopped, and goes on to the same bits.
+    Chosen here [choice]: of each population, the context with the lowest loss is measured on
+    validation pictures; all pictures are encoded once. A checkpoint keeps all losses: the search is
+    replayed with them to where it stopped, and continues to the same bits.
     """
 
     name = "bbf"

@@ -57,7 +57,7 @@ def fitted_names(clip: FrozenCLIP) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class CLIPFit(Steps, Method):
     """CLIPFit (Li et al., "Vision-Language Model Fine-Tuning via Simple Parameter-Efficient
-    Modification", EMNLP 2024), taught to forget.
+    Modification", EMNLP 2024), trained to forget.
 
     Only the biases of the text tower's MLP output projections and the vision tower's LayerNorms
     learn, by L_memorize + forget_weight · L_forget + λ · (1 - cos(text, frozen text)); the last

@@ -1,4 +1,4 @@
-"""CoOp with the memorize and forget losses: learned words before the class's name, no more."""
+"""CoOp with the memorize and forget losses: only learned words before the class's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENTENCES: Mapping[Sentence, str] = {"photo": TEMPLATE, "name": "{}."}
 class Context(Model):
     """The frozen CLIP with a learned context: "[v1] … [vP] a photo of a {class}", or "… {class}.".
 
-    Pictures are seen as before: it can forget only by where the classes' features are.
+    Pictures' features stay the same: it can forget only by moving the classes' features.
     ``text.tokens`` is (P, width of the text tower); any names are encoded with them.
     """
 
@@ -65,10 +65,10 @@ def check_room(task: Task, count: int, sentence: Sentence) -> None:
 class CoOp(Steps, Method):
     """Context optimisation (Zhou et al., "Learning to Prompt for VLMs", IJCV 2022).
 
-    A context of ``tokens`` learned tokens, the same for all classes (CoOp's unified context),
-    stands before the name, as in CoOp, or before "a photo of a {class}", where the text prompts of
-    ``full`` stand. It learns by L_memorize + forget_weight · L_forget instead of CoOp's
-    cross-entropy, as a rival of ADU does, and the last step counts, as in CoOp. Tokens, their
+    A context of ``tokens`` learned tokens, the same for all classes (CoOp's unified context), comes
+    before the name, as in CoOp, or before "a photo of a {class}", like the text prompts of
+    ``full``. It is trained with L_memorize + forget_weight · L_forget instead of CoOp's
+    cross-entropy, as the rivals of ADU are, and the last step is kept, as in CoOp. Tokens, their
     standard deviation and the learning rate are CoOp's; epochs are ADU's 50, and each shot is seen
     as ``views`` crops, encoded once, all in one step [choice].
     """
@@ -87,7 +87,7 @@ class CoOp(Steps, Method):
     }
 
     tokens: int = setting(
-        16, "learned text tokens before the name", least=1, most=512, search=(2, 4, 8, 16)
+        16, "learned text tokens before the name", least=1, most=512, search=(2, 4, 8)
     )
     sentence: Sentence = setting("name", "what stands behind the tokens", search=("name", "photo"))
     init_std: float = setting(0.02, "of the tokens' first values", least=0)

@@ -1,4 +1,4 @@
-"""DoCo's two ideas carried to CLIP: correction towards an anchor, and gradient surgery."""
+"""DoCo's two ideas transferred to CLIP: correction towards an anchor, and gradient surgery."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class DoCoLosses(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """Tells pictures of a class from anchors that are none: a small MLP.
+    """Distinguishes pictures of a class from anchors of other classes: a small MLP.
 
-    It sees a feature f (…, size) and the sentence t of a class (…, size), both of length 1, as
-    f and f · t, entry by entry, whose sum is the cosine that CLIP answers by.
+    Its input is a feature f (…, size) and its product, entry by entry, with the sentence t of a
+    class (…, size), both of length 1; the sum of these entries is CLIP's cosine.
     """
 
     def __init__(self, size: int, hidden: int, generator: torch.Generator) -> None:
@@ -75,7 +75,7 @@ def correction(pictures: Tensor, paired: Tensor) -> Tensor:
 
 
 class Corrected(EditedCLIP):
-    """The edited CLIP and the discriminator it was taught by, which is saved with it."""
+    """The edited CLIP and the discriminator that it was trained with, which is saved as well."""
 
     def __init__(self, task: Task, method: DoCo, seed: int) -> None:
         super().__init__(task, method, attention_weights(task.clip))
@@ -86,21 +86,22 @@ class Corrected(EditedCLIP):
 
 @dataclass(frozen=True)
 class DoCo(Steps, Method):
-    """Domain correction and concept-preserving gradient, two ideas of DoCo, carried to CLIP.
+    """Domain correction and concept-preserving gradient, two ideas of DoCo, in CLIP.
 
     The source (Wu et al., "Unlearning Concepts in Diffusion Model via Concept Domain Correction
     and Concept Preserving Gradient", arXiv 2405.15304) edits the cross-attention of text-to-image
     models; this is a transfer of its ideas to a vision tower's self-attention, not its system.
 
-    Correction: a discriminator tells pictures of the concept from those of an anchor, and the model
-    learns to fool it. [choice] The concept is "a picture of class y that is to be forgotten", its
-    anchors are memorized pictures of all classes but y, and the discriminator knows y: otherwise
-    forgotten pictures would only have to look like memorized ones, each of which may keep its class
-    (that is domain adaptation, and forgets nothing). [choice] Anchors' features are the learner's
-    own, without gradient, of the same batch; the source takes those of the frozen model.
+    Correction: a discriminator distinguishes pictures of the concept from those of an anchor, and
+    the model learns to fool it. [choice] The concept is "a picture of class y that is to be
+    forgotten", its anchors are memorized pictures of all classes but y, and the discriminator
+    knows y. Otherwise forgotten pictures would only have to look like memorized ones of any class,
+    which would be domain adaptation and forget nothing. [choice] Anchors' features
+    are those of the trained model, without gradient, of the same batch; the source uses those of
+    the frozen model.
 
-    Preserving: where the correction's gradient is against that of L_memorize, the part against it
-    is taken out (``surgery.without_conflict``), all weights being one vector [choice].
+    Preserving: where the correction's gradient conflicts with that of L_memorize, the conflicting
+    part is removed (``surgery.without_conflict``), all weights being one vector [choice].
     """
 
     name = "doco"

@@ -1,8 +1,8 @@
 """A linear classifier of domains, fitted to the shots' evidence: gates and door share it.
 
-Regularised, as there are more numbers in a picture's evidence than shots; calibrated and with its
-threshold chosen by cross-validation, as the shots fit it too well. The classifiers are
-scikit-learn's; what is kept of them are plain tensors, so a fitted model does without.
+It is regularised, because a picture's evidence has more numbers than there are shots. It is
+calibrated, and its threshold chosen, by cross-validation, because it fits the shots too well. The
+classifiers are scikit-learn's; plain tensors are kept, so a fitted model needs no scikit-learn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMPONENTS = 768
 
 @dataclass(frozen=True)
 class ClassifierSettings(Settings):
-    """The settings of the domain classifier; those of gates and door have them."""
+    """The settings of the domain classifier, which gates and door have."""
 
     classifier: Literal["lda", "logistic"] = setting(
         "lda", "linear discriminant analysis, or logistic regression"
@@ -59,7 +59,7 @@ class ClassifierSettings(Settings):
 
 
 class Linear(NamedTuple):
-    """A classifier as numbers: weight (D, F), bias (D,), and each input's mean and scale (F,)."""
+    """A fitted classifier: weight (D, F), bias (D,), and each input's mean and scale (F,)."""
 
     weight: Tensor
     bias: Tensor
@@ -70,7 +70,7 @@ class Linear(NamedTuple):
 class DomainClassifier(nn.Module):
     """``softmax(((x - mean) / scale) @ weight.T + bias)``: evidence (B, F) → (B, D).
 
-    threshold: a scalar; what exceeds it is taken for forgotten
+    threshold: a scalar; a picture with a higher probability is taken for forgotten
     """
 
     weight: Tensor

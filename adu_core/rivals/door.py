@@ -1,4 +1,4 @@
-"""The door: the gate inside the forward pass, where a picture is still patches and no thing yet."""
+"""The door: the gate inside the forward pass, before the blocks recognise the class."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from adu_core.task import Method, Task
 
 @dataclass(frozen=True)
 class Door(ClassifierSettings, Method):
-    """After some blocks, pictures taken for a forgotten domain go on as the shots' mean tokens.
+    """After some blocks, the tokens of pictures to forget are replaced by the shots' mean tokens.
 
-    This book's own. All tokens of a stopped picture, CLS too, are replaced place by place, so no
-    later block has any class of it, whatever the list of classes and whoever asks. All others keep
-    the frozen CLIP's features, bit for bit. No gradient step: the shots pass the first blocks, and
-    the classifier is fitted to what is seen there.
+    This book's own. All tokens of a stopped picture, CLS included, are replaced one by one, so no
+    later block holds anything of its class, for any list of classes. All other pictures keep the
+    frozen CLIP's features, bit for bit. There is no gradient step: the shots pass the first blocks,
+    and the classifier is fitted to the tokens there.
 
-    Domains only: what the first blocks show tells the style, and not yet the class. Blending by
-    degrees, in place of all or nothing, was worse on validation pictures of the drawn world: what
-    is mixed by half still shows its class.
+    It forgets domains only, because the first blocks show the style and not yet the class. Blending
+    tokens instead of replacing them was worse on validation pictures of the drawn world: half
+    blended tokens still show the class.
     """
 
     blocks: int = setting(
@@ -57,9 +57,9 @@ class Door(ClassifierSettings, Method):
 
 
 class GatedTokens(Gated):
-    """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) stand in.
+    """The frozen CLIP with a door in it; ``mean_tokens`` (tokens, width) replace a picture's.
 
-    blocks: behind so many, the last block never among them
+    blocks: the door comes after this many blocks, and before the last one at the latest
     """
 
     mean_tokens: Tensor

@@ -1,4 +1,4 @@
-"""A CLIP with other weights in some places: a copy, so that the shared one never changes."""
+"""A copy of a CLIP with some weights changed, so that the shared one never changes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def block_weights(clip: FrozenCLIP) -> tuple[str, ...]:
 class EditedCLIP(Model):
     """The model of methods that change weights of the CLIP itself.
 
-    names: which weights may change, as open_clip calls them (``visual.conv1.weight``); they are
-           the model's parameters, all other weights are the frozen CLIP's own tensors. What is
-           saved are those that did change. Raises ``ValueError`` for a name that is none
+    names: which weights may change, by open_clip's names (``visual.conv1.weight``); they are the
+           model's parameters, all other weights are the frozen CLIP's own tensors. Only weights
+           that did change are saved. Raises ``ValueError`` for an unknown name
     """
 
     def __init__(self, task: Task, method: Method, names: Iterable[str]) -> None:

@@ -1,8 +1,8 @@
-"""What tells a picture's domain: how the patch tokens of the first blocks are spread.
+"""The evidence for a picture's domain: statistics of the patch tokens of the first blocks.
 
-For every block its output's mean and standard deviation over the patches, the statistics that
-stand for style in AdaIN (Huang & Belongie, ICCV 2017). That they do so in CLIP's blocks, and that
-the first four do best, was measured in the drawn world [choice].
+For every block, the mean and standard deviation of its output over the patches, which describe
+style in AdaIN (Huang & Belongie, ICCV 2017). That they do so in CLIP's blocks, and that the first
+four do best, was measured in the drawn world [choice].
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ BATCH = 128
 
 @dataclass
 class Watch:
-    """Collects statistics on the way, as the ``between`` of ``FrozenCLIP.encode_image``.
+    """Collects statistics as the ``between`` of ``FrozenCLIP.encode_image``; changes no token.
 
-    blocks: up to which block's output; tokens pass as they are
-    prefix: how many tokens stand before the patches, ``FrozenCLIP.prefix``
-    first:  from which block's output on, 1 is the first
+    blocks: the last block whose output is read
+    prefix: how many tokens come before the patches, ``FrozenCLIP.prefix``
+    first:  the first block whose output is read, counted from 1
     """
 
     blocks: int

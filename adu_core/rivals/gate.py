@@ -1,4 +1,4 @@
-"""The gate: a picture taken for a forgotten domain is refused."""
+"""The gate: a picture that it takes for a forgotten domain is refused."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from adu_core.task import Method, Task
 class Gate(ClassifierSettings, Method):
     """A linear classifier on the frozen CLIP's tokens decides which pictures are answered.
 
-    This book's own baseline: nothing of CLIP changes and nothing is unlearned, a guard stands
-    behind it. Methods that do change it should do better than this. Where classes are to be
-    forgotten, everywhere or in some domains, it stops only pictures that the zero-shot CLIP takes
-    for one of them; for classes alone it needs no shots at all.
+    This book's own baseline: nothing in CLIP changes and nothing is unlearned. Methods that do
+    change CLIP should do better than this. Where classes are to be forgotten, everywhere or in
+    some domains, it stops only pictures that the zero-shot CLIP takes for one of them; for classes
+    alone it needs no shots.
 
     It reads tokens of some blocks, or the pixels; ``late-gate`` reads the features.
     """
@@ -61,7 +61,7 @@ class Gate(ClassifierSettings, Method):
 class GatedAnswer(Blanking):
     """The frozen CLIP with a gate that reads some of its blocks, or the pixels.
 
-    first, blocks: from which block's output to which, the last block's never among them
+    first, blocks: the first and the last block whose output is read, never CLIP's last block
     """
 
     def __init__(self, task: Task, method: Gate) -> None:

@@ -21,8 +21,8 @@ from adu_core.task import Method, Model, Task
 class Gated(Model):
     """A frozen CLIP that refuses pictures which its classifier takes for a forgotten domain.
 
-    size:       how many numbers the evidence of a picture is
-    classifier: none where classes alone are to be forgotten, in whatever domain
+    size:       how many numbers the evidence of a picture has
+    classifier: None where only classes are to be forgotten, in every domain
     """
 
     def __init__(self, task: Task, method: Method, size: int) -> None:
@@ -100,10 +100,10 @@ class Gated(Model):
 
 
 class Blanking(Gated):
-    """Features of the frozen CLIP, or ``blank`` (feature_size,), one for all stopped pictures.
+    """The frozen CLIP's features, or ``blank`` (feature_size,), the same for all stopped pictures.
 
     Where classes are to be forgotten it stops only what the zero-shot CLIP takes for one of them.
-    Made from names, ``blank`` is no part of what is saved.
+    ``blank`` is made from names, so it is not saved.
     """
 
     blank: Tensor

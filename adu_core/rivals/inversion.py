@@ -1,4 +1,4 @@
-"""Pictures synthesised from sentences, where no real ones are at hand (model inversion)."""
+"""Pictures synthesised from sentences, where there are no real ones (model inversion)."""
 
 from __future__ import annotations
 

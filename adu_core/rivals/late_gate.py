@@ -1,4 +1,4 @@
-"""The late gate: a linear classifier on the finished features decides what is answered."""
+"""The late gate: a linear classifier on CLIP's final features refuses some pictures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ NOISE = 48.0
 
 @dataclass(frozen=True)
 class LateGate(ClassifierSettings, Method):
-    """The plainest gate: nothing of the CLIP is opened, its features are all that is looked at.
+    """The simplest gate: it needs only CLIP's features, not its blocks.
 
-    Whoever has only features, from an interface, say, can build it. ``noisy`` copies of each shot
-    have noise that is even in ±a, with an ``a`` of each copy's own up to ``NOISE``; no test adds
-    noise of that kind. On the drawn world they gained nothing with default settings.
+    So it can be built by anyone who gets only features, for example from a web service. ``noisy``
+    copies of each shot have uniform noise in ±a, with a different ``a`` up to ``NOISE`` for each
+    copy; no test adds noise of that kind. On the drawn world, with default settings, they gained
+    nothing.
     """
 
     classifier: Literal["lda", "logistic"] = setting(

@@ -85,12 +85,12 @@ def first_values(
 class LPPP(Views, Method):
     """LP++ (Huang et al., "LP++: A Surprisingly Strong Linear Probe for Few-Shot CLIP", CVPR 2024).
 
-    Full-batch gradient descent on L_memorize + forget_weight · L_forget over W, b and α at once,
-    from class-wise first values and with step sizes that the data give; α steps every tenth time
-    and without momentum, and the best step on validation pictures is kept, as in LP++'s code.
-    Chosen here [choice]: the best is that of the highest H; first values come from the memorized
-    shots alone; in the step sizes each shot counts what it counts in the loss; b takes the step of
-    W. It takes a second or two, so a checkpoint is neither written nor read.
+    Full-batch gradient descent on L_memorize + forget_weight · L_forget over W, b and α together,
+    with class-wise initial values and step sizes from the data; α takes every tenth step, without
+    momentum, and the best step on validation pictures is kept, as in LP++'s code. Chosen here
+    [choice]: the best has the highest H; initial values come from the memorized shots alone; in the
+    step sizes each shot has the weight that it has in the loss; b has the step size of W. It takes
+    a second or two, so no checkpoint is written or read.
     """
 
     name = "lp++"

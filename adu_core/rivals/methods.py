@@ -1,4 +1,4 @@
-"""All methods by name. A new one is a file beside this one, its test, and one line here.
+"""All methods by name. A new one is a file in this folder, its test, and one line here.
 
 Importing this package costs nothing: a method's file is imported when it is first asked for.
 """

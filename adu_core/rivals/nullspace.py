@@ -1,14 +1,14 @@
 """Nullspace unlearning: what is to be forgotten is projected out of the final features.
 
-After "nullspace unlearning in CLIP", arXiv 2512.14113: no training, no pictures, only names. An
-orthonormal basis U of what is to be forgotten, made of text embeddings and of pictures that are
-synthesised, changes the final projection W to W (I - α U Uᵀ). The paper's exact formula and its
-recipe for pictures were not at hand: what is our own choice is marked [choice].
+After "nullspace unlearning in CLIP", arXiv 2512.14113: no gradient step, only names. An
+orthonormal basis U of what is to be forgotten, made of text embeddings and of synthesised
+pictures, changes the final projection W to W (I - α U Uᵀ). The paper's exact formula and its
+recipe for pictures were not available to us: our own choices are marked [choice].
 
 What is to be forgotten is a set of cells, pairs of a class and a domain: a class in all domains, a
 class in some of them, or all classes in some domains.
 
-A part α < 1 of the map does part of the work for classes, from 0.8 or so on.
+With α < 1, the map forgets classes in part, from about 0.8 on.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from adu_core.task import Method, Model, Task
 class Nullspace(Method):
     """A projection of the final features, in closed form from names (arXiv 2512.14113).
 
-    One linear map for all pictures. It forgets classes well; a style is a direction of its own, and
-    without it the class is still there (see the book), so whole domains hardly change.
+    One linear map for all pictures. It forgets classes well, and classes in one domain in part. A
+    whole domain is not forgotten or, with a larger ``protect``, forgotten in all domains alike.
     """
 
     protect: float = setting(
@@ -88,7 +88,7 @@ class Nullspace(Method):
 class Projected(Model):
     """A frozen CLIP whose features lack some directions.
 
-    basis: (E, k) orthonormal columns, or zeros beside them
+    basis: (E, k), columns orthonormal or zero
     """
 
     basis: Tensor

@@ -1,8 +1,8 @@
-"""What a picture's pixels say of its style: how colours and local contrasts are spread.
+"""What a picture's pixels say about its style: the distribution of colours and local contrasts.
 
-A handful of numbers, without a network. Strokes, flat areas, grain and paper show in how strong the
-contrast between neighbours is, and how often, at each of a few scales; a thing's class shows
-little. Which numbers do best was measured on the drawn world and on PACS [choice].
+A few numbers, without a network. Strokes, flat areas, grain and paper change how strong contrasts
+between neighbouring pixels are, and how often they occur, at each of a few scales; the class has
+little influence. Which numbers do best was measured on the drawn world and on PACS [choice].
 """
 
 from __future__ import annotations

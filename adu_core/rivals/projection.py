@@ -1,4 +1,4 @@
-"""Directions taken out of features, and what there is to take out (nullspace unlearning)."""
+"""Which directions to remove, and removing them from features (nullspace unlearning)."""
 
 from __future__ import annotations
 

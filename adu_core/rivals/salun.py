@@ -1,4 +1,4 @@
-"""SalUn: only the weights that matter to what is forgotten are taught anew."""
+"""SalUn: only the weights that matter for what is to be forgotten are trained."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class SalUn(Steps, Method):
 
     A weight's saliency is the size of the forget loss's gradient, summed over all forgotten shots,
     at the frozen weights. The share of all weights with the highest saliency, one ranking for the
-    whole tower, is the mask. Only they are then taught: random labels for the forgotten shots, the
-    right ones for the rest. Gradients are masked, decay included, and so is the momentum that
-    sums them: every other weight keeps its bits.
+    whole tower, is the mask. Only these are then trained: with random labels for the forgotten
+    shots, and the correct ones for the rest. Gradients, weight decay and momentum are masked: every
+    other weight stays the same bit for bit.
 
-    [choice] Saliency is that of cross-entropy to the shots' own classes, whose ascent the paper
-    takes as forget loss; the sign makes no difference. A random label is never the right one, and
-    is drawn anew in every epoch. ``loss`` "entropy" takes ADU's L_forget in their place. The
-    sentences of the classes stay as they are.
+    [choice] Saliency is that of cross-entropy to the shots' own classes; the paper's forget loss is
+    its negative, and the sign makes no difference. A random label is never the correct one, and is
+    drawn again in every epoch. ``loss`` "entropy" uses ADU's L_forget instead. The sentences of the
+    classes stay the same.
     """
 
     name = "salun"

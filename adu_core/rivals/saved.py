@@ -28,7 +28,7 @@ TRIALS, TRIAL = "trials", re.compile(r".+-seed\d+-[0-9a-f]{8}(\.failed)?\.json")
 
 
 class About(NamedTuple):
-    """What ``adapter.json`` says: which CLIP, names, target and method a model was made with."""
+    """The content of ``adapter.json``: the CLIP, names, target and method of a model."""
 
     clip_name: str
     pretrained: str | None

@@ -32,10 +32,10 @@ HALVINGS = 6
 
 
 class Layer(NamedTuple):
-    """One weight matrix, as SLUG sees it.
+    """What SLUG computes for one weight matrix.
 
-    importance: |g_f| / |W|, how much forgetting asks of it
-    alignment:  |cos(g_f, g_r)|, how much forgetting through it moves what is retained
+    importance: |g_f| / |W|, how much it matters for forgetting
+    alignment:  |cos(g_f, g_r)|, how much a forgetting step changes what is retained
     """
 
     name: str
@@ -49,15 +49,14 @@ class SLUG(Method):
 
     The gradients g_f of the forget loss and g_r of the retain loss are taken once, over all shots.
     The layers that no other beats in both importance |g_f| / |W| and small |cos(g_f, g_r)| are the
-    Pareto front; of them a single one takes a single step against g_f, whose length a bisection
-    finds.
+    Pareto front. One of them takes one step against g_f, whose length is found by bisection.
 
-    [choice] The layers are the matrices of attention and MLP in the vision tower's blocks: patch
-    embedding and projection ruined it on validation pictures. Lengths are shares of |W|. The
-    longest step wins at which a share ``keep`` of the retained shots that were right still is. The
-    ``layers`` most important of the front are tried, and the one with the best H on shots is taken.
-    g_f is that of ADU's L_forget, cross-entropy to uniform: that of the classes, gone uphill, is
-    almost nothing where the CLIP is sure.
+    [choice] The layers are the matrices of attention and MLP in the vision tower's blocks: steps in
+    patch embedding and projection ruined the CLIP on validation pictures. Lengths are shares of
+    |W|. The step is the longest one after which a share ``keep`` of the retained shots that were
+    classified correctly still are. The ``layers`` most important ones of the front are tried, and
+    the one with the best H on the shots is taken. g_f is that of ADU's L_forget, cross-entropy to
+    uniform: the gradient of cross-entropy to the classes almost vanishes where the CLIP is sure.
     """
 
     keep: float = setting(

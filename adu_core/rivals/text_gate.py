@@ -1,4 +1,4 @@
-"""The text gate: sentences about styles decide what is answered; no picture is needed."""
+"""The text gate: sentences about styles decide which pictures are refused; it needs no shots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARGIN = 1e-4
 
 @dataclass(frozen=True)
 class TextGate(Method):
-    """A gate that was shown no picture: it goes by what the zero-shot CLIP makes of style words.
+    """A gate without training pictures: it uses the zero-shot CLIP's guess of the style.
 
     A picture is refused if the sentences "a {style} of a {class}" of the forgotten domains have
     more than their share of the probability. It needs a CLIP that knows the words for the styles.
@@ -56,7 +56,7 @@ class TextGated(Blanking):
     """The frozen CLIP with a gate that compares features and sentences.
 
     styles: (D, C, E), "a {style} of a {class}" by the text tower, where domains are to be
-            forgotten. Made from names, so it is no part of what is saved
+            forgotten. Made from names, so it is not saved
     """
 
     styles: Tensor | None

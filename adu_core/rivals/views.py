@@ -1,4 +1,4 @@
-"""Features of the shots by the frozen CLIP, made once, for methods that leave its vision alone."""
+"""The frozen CLIP's features of the shots, computed once, for methods that keep its vision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adu_core.task import DomainDataset, Task
 
 @dataclass(frozen=True)
 class Views(Settings):
-    """The settings of views; those of methods without a training loop have them."""
+    """The settings of views, for methods without a training loop."""
 
     views: int = setting(1, "of each shot: itself, then crops", least=1, most=1000)
     crop: float = setting(
@@ -40,9 +40,9 @@ class Views(Settings):
 
 
 class Judge:
-    """Says which step of a method is the best: by H on validation pictures, or on the shots.
+    """Finds the best step of a method: by H on validation pictures, or on the shots.
 
-    features (N, E), of length 1, of the pictures that it judges by
+    features (N, E), of length 1, of these pictures
     """
 
     def __init__(self, task: Task) -> None:

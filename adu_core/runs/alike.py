@@ -1,4 +1,4 @@
-"""Whether the records in a folder are of the pictures, shots and CLIP that there are now."""
+"""Checks that the records in a folder have the present pictures, shots and CLIP."""
 
 from __future__ import annotations
 

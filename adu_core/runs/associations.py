@@ -1,4 +1,4 @@
-"""Do runs that move the domains further apart forget more? Over runs, not over causes."""
+"""Do runs that move the domains further apart forget more? Correlations, not causes."""
 
 from __future__ import annotations
 

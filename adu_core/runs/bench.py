@@ -1,4 +1,4 @@
-"""All methods on the same pictures: tuned with the same budget, measured alike, one table."""
+"""All methods on the same pictures: tuned with the same budget, measured in the same way."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _ALSO = (
 class Bench:
     """A finished bench.
 
-    rows:     a row for each method, by its name, the best first: the means that ``summary`` takes
-              over targets and seeds, and selectivity_at_mem_90, that of the settings which are the
-              most selective on validation among those with a Mem of at least ``KEEP`` of
-              zero-shot's; NaN if none of the trials had
+    rows:     a row for each method, by its name, the best first: ``summary``'s means over targets
+              and seeds, and selectivity_at_mem_90: the selectivity of those settings that are the
+              most selective on validation pictures among those that keep at least ``KEEP`` of
+              zero-shot's Mem; NaN if no trial does
     methods:  by name, with the settings that they ran with
-    trials:   of each method, Mem and For of all its whole trials on validation pictures
-    tried:    how many settings of each were tried, short or whole
+    trials:   for each method, Mem and For of all its full trials on validation pictures
+    tried:    how many settings of each were tried, short or full
     left_out: methods without a row, and why
     pick:     the name of the method to take, or None; ``reason`` says why
     doubt:    a warning if the CLIP does not know the pictures, or ""

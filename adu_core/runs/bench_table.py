@@ -1,4 +1,4 @@
-"""The bench as people and programs read it: a table of text, and plain values for JSON."""
+"""The bench for people and for programs: a table as text, and plain values for JSON."""
 
 from __future__ import annotations
 

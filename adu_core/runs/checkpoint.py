@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from: one safetensors file that is never half written."""
+"""From which an interrupted training continues: a safetensors file, never half written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ History = Sequence[Any]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file at ``path``. Whoever named it removes it, once the result is saved."""
+    """The file at ``path``. The caller that named it removes it, once the result is saved."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""Which method a bench would take, and what may be said of the best."""
+"""Which method a bench would take, and which ones cannot be distinguished from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record that a reader's run wrote: can others use it, and does it name nobody?"""
+"""Checks a reader's record: can others use it, and is it free of names and paths?"""
 
 from __future__ import annotations
 

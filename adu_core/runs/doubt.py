@@ -1,4 +1,4 @@
-"""Whether a CLIP knows the pictures at all; if not, what is measured of forgetting says nothing."""
+"""Warns if a CLIP does not know the pictures: then forgetting cannot be measured."""
 
 from __future__ import annotations
 

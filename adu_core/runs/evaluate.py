@@ -25,14 +25,14 @@ CONFIDENT = 0.5
 
 
 class Result(TypedDict):
-    """What is measured of one model; percentages.
+    """The measurements of one model, in percent.
 
-    metrics:         Mem, For, H and selectivity, a refusal counted as an error; which share of the
-                     pictures to forget is ``refused``, and which gets a class with a probability of
-                     ``CONFIDENT`` or more (``confident``); which share of the kept ones is refused
-                     (``refused_mem``). Each the mean over domains
-    accuracy:        of each domain, all its pictures together
-    kept, forgotten: of each domain's pictures that are kept, and that are forgotten
+    metrics:         Mem, For, H and selectivity, a refusal counted as an error; the share of the
+                     pictures to forget that is ``refused``, and the share that gets a class with a
+                     probability of ``CONFIDENT`` or more (``confident``); the share of the kept
+                     pictures that is refused (``refused_mem``). Each is a mean over domains
+    accuracy:        for each domain, over all its pictures
+    kept, forgotten: accuracy for each domain, over its kept and over its forgotten pictures
     """
 
     metrics: dict[str, float]
@@ -44,7 +44,7 @@ class Result(TypedDict):
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model makes of pictures, whatever is to be forgotten.
+    """A model's features and answers, which do not depend on what is to be forgotten.
 
     features: (N, feature_size); on the CPU predictions (N,) int64, -1 where it refuses, and
     confident (N,) bool

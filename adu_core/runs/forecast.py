@@ -1,4 +1,4 @@
-"""What runs cost before they are run: by the records that are there, or by counted operations."""
+"""Estimates what runs cost, from existing records or by counting operations."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Speed:
-    """A device's operations a second in plain products, and a CLIP's operations.
+    """A device's operations per second in matrix products, and a CLIP's operations.
 
-    picture, sentence: of one picture and one sentence through their towers
+    picture, sentence: operations for one picture and one sentence
     """
 
     device: str
@@ -129,6 +129,8 @@ def rate(device: str, dtype: torch.dtype = torch.float32) -> float:
 def _wait(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize()
+    elif device.startswith("mps"):
+        torch.mps.synchronize()
 
 
 def learning(method: Method) -> float:

@@ -1,4 +1,4 @@
-"""A grid of runs: every combination of what is varied, from Python or from a YAML file."""
+"""A grid of runs: every combination of the varied values, from Python or from a YAML file."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ Texts = Annotated[Sequence[str], Many]
 
 @dataclass(frozen=True)
 class Grid:
-    """What a sweep varies, as plain values; lists are varied, all combinations of them are run.
+    """What a sweep varies, as plain values; all combinations of the lists are run.
 
     methods:  names of methods
     set:      settings; a list is varied. A method without such a setting runs once

@@ -1,4 +1,4 @@
-"""How far a result could move with other test pictures: 95 % intervals, from counts alone."""
+"""95 % intervals for how a result varies with the test pictures, from counts alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The domain labels that a method sees: true ones, wrong ones, none at all, or a placebo."""
+"""The domain labels that a method gets: true, partly wrong, guessed, or a placebo."""
 
 from __future__ import annotations
 

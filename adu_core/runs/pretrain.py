@@ -1,4 +1,4 @@
-"""Train a small CLIP from nothing on pictures and captions: contrastive, as CLIP was."""
+"""Trains a small CLIP from nothing on pictures and captions, with CLIP's contrastive loss."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The paper's experiments as data, and our records as a table beside the numbers it prints.
+"""The paper's experiments as data, and a table of our records next to the paper's numbers.
 
-The data is ``protocols.yml``. What the paper's text at hand does not say is our choice, and
-``choices`` lists it.
+The data are in ``protocols.yml``. ``choices`` lists what we chose where the paper's text, as far
+as it was available to us, says nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ from adu_core.task import Method
 #: The paper's method and its tuning-based rivals, and the CLIP that nothing was done to.
 METHODS = ("zero-shot", "lp++", "clipfit", "bbf", "baseline", "full")
 KEYS = ["forgotten", "method"]
+#: How entangled the domains are, by the column of records: what it is, and how many decimals.
+ENTANGLED = {
+    "silhouette_domain": ("silhouette by domain", 3),
+    "silhouette_class": ("silhouette by class", 3),
+    "probe_domain_accuracy": ("domain by a probe, %", 1),
+    "mmd2": ("MMD²", 3),
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,12 @@ def table(protocol: Protocol, paths: Sequence[Any], *, text_prompts: int = 0) ->
     paper_mem, paper_for, paper_h: what the paper prints, for ADU without text prompts; NaN with
                 them and where it has nothing
     runs:       how many there are
+
+    Columns such as ``silhouette_domain.before`` and ``.after`` say how entangled the domains are.
     """
     read = read_table(paths)
-    found = summary(read, KEYS).sort_values("forgotten", kind="stable", ignore_index=True)
+    also = [f"{name}.{when}" for name in ENTANGLED for when in ("before", "after")]
+    found = summary(read, KEYS, also).sort_values("forgotten", kind="stable", ignore_index=True)
     none = (float("nan"),) * 3
     printed = [
         none if text_prompts else protocol.results.get(count, {}).get(name, none)
@@ -74,12 +84,13 @@ def table(protocol: Protocol, paths: Sequence[Any], *, text_prompts: int = 0) ->
 
 def as_text(found: pd.DataFrame) -> str:
     """The table as text for a terminal."""
-    shown = [*KEYS, "mem", "for", "h", "h ±", "h_of_means", "paper_h", "runs", "seeds"]
+    paper = [f"paper_{name}" for name in ("mem", "for", "h")]
+    shown = [*KEYS, "mem", "for", "h", "h ±", "h_of_means", *paper, "runs", "seeds"]
     return str(found[shown].to_string(index=False, float_format="%.2f", na_rep="–"))
 
 
-def markdown(title: str, found: pd.DataFrame, work: Sequence[Spec]) -> str:
-    """The table, what was chosen where the paper's text at hand is silent, and what is what."""
+def markdown(title: str, found: pd.DataFrame, work: Sequence[Spec], names: Names) -> str:
+    """The tables, what was chosen where the paper's text at hand is silent, and what is what."""
     clip = ":".join(filter(None, work[0].clip))
     lines = [
         f"# {title}",
@@ -97,10 +108,29 @@ def markdown(title: str, found: pd.DataFrame, work: Sequence[Spec]) -> str:
         theirs = ["–" if value != value else f"{value:.2f}" for value in paper]
         cells = [row["forgotten"], row["method"], *ours, *theirs, row["runs"], row["seeds"]]
         lines.append(f"| {' | '.join(map(str, cells))} |")
+    known = PROTOCOLS[title]
+    here, there = (f"{classes} classes in {len(domains)} domains" for classes, domains in (
+        (len(names[0]), names[1]), (known.classes, known.domains)
+    ))  # fmt: skip
+    if here != there:
+        lines += ["", f"**These pictures have {here}; the paper's numbers are of {there}.**"]
     lines += [
         "",
         "The paper's H of an average seems to be the mean of the combinations' H: compare with "
-        "that column. ± is the half-width of a 95 % interval over seeds.",
+        "that column. ± is the half-width of a 95 % interval over seeds and test pictures.",
+        "",
+        "## How entangled the domains are, before → after",
+        "",
+        f"| forgotten | method | {' | '.join(what for what, _ in ENTANGLED.values())} |",
+        f"|---|---|{'---|' * len(ENTANGLED)}",
+    ]
+    for row in found.to_dict("records"):
+        moved = [
+            " → ".join(f"{row[f'{name}.{when}']:.{digits}f}" for when in ("before", "after"))
+            for name, (_, digits) in ENTANGLED.items()
+        ]
+        lines.append(f"| {row['forgotten']} | {row['method']} | {' | '.join(moved)} |")
+    lines += [
         "",
         "Settings that the paper's text at hand does not say, and what they were here:",
         "",

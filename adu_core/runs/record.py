@@ -1,4 +1,4 @@
-"""The record of one run: what it holds, and how it is read back, every value checked."""
+"""The record of one run: its content, and reading it, with every value checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record and a method as people read them."""
+"""A record and a method as text for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: a CLIP before, unlearning, the model after, and the record of it."""
+"""One run: measure a CLIP, unlearn, measure the model, and make a record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from adu_core.task import DomainDataset, Method, Model, Target, Task, target
 
 @dataclass(frozen=True)
 class Run:
-    """A run's record, and what a figure or a notebook wants besides.
+    """A run's record, and what figures and notebooks need in addition.
 
     pictures: the dataset that was measured on; features_before, features_after (N, feature_size)
     """

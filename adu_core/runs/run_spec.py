@@ -1,4 +1,4 @@
-"""One run from its spec; what the next one shares with it is kept: CLIP, pictures, the "before"."""
+"""Does the run of a spec; keeps what the next one may share: CLIP, pictures, "before"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run as plain values: what is asked, of which method, on which pictures and CLIP."""
+"""One run as plain values: what to forget, by which method, on which pictures and CLIP."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ _CONFIG = TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(_Conf
 
 @dataclass(frozen=True)
 class Spec:
-    """All that a run's result depends on, and nothing of the machine that it runs on.
+    """All that a run's result depends on, and nothing about the machine.
 
     clip:    ``load_clip``'s name and pretrained
     shots:   training pictures per class and domain
-    data:    where the pictures are from, as ``adu_core.data.grammar`` has it
-    limit:   measure on at most so many pictures per class and domain
-    on:      the pictures that are measured
-    measure: what is measured beside accuracy
-    labels:  the shots' domain labels that the method sees, see ``adu_core.runs.labels.relabel``
+    data:    the source of the pictures, see ``adu_core.data.grammar``
+    limit:   measure on at most this many pictures per class and domain
+    on:      the pictures to measure on
+    measure: what is measured in addition to accuracy
+    labels:  the shots' domain labels that the method gets, see ``adu_core.runs.labels.relabel``
     """
 
     method: Method

@@ -1,4 +1,4 @@
-"""Settings chosen fairly: the same number of trials for every method, on validation pictures."""
+"""Chooses settings: the same number of trials for every method, on validation pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEEP = 0.9
 
 @dataclass(frozen=True)
 class Trial:
-    """A method as it was tried, with Mem, For, H and selectivity on validation pictures.
+    """A method with tried settings, and its Mem, For, H and selectivity on validation pictures.
 
     zero_shot_mem: Mem of the same pictures before unlearning
     """
@@ -40,10 +40,10 @@ class Trial:
 class Tuned:
     """A search: the spec to start from, what was tried, and what it cost.
 
-    trials: those of whole runs
+    trials: those with full runs
     tried:  how many settings
-    specs:  all that was run, short or whole
-    error:  why the last trial that failed did, or ""
+    specs:  all runs, short or full
+    error:  why the last failed trial failed, or ""
     """
 
     start: Spec

@@ -1,4 +1,4 @@
-"""The bench as a picture: Mem against For, and the line that harm to all domains alike draws."""
+"""The bench as a figure: Mem against For, and the line of equal damage in all domains."""
 
 from __future__ import annotations
 

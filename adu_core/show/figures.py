@@ -1,4 +1,4 @@
-"""Every picture the book draws. One palette: a domain has the same colour everywhere."""
+"""The book's figures. A domain has the same colour everywhere."""
 
 from __future__ import annotations
 
@@ -98,11 +98,18 @@ def embed(features: Tensor, seed: int = 0) -> np.ndarray:
 def scatter_domains(
     axes: Axes, points: np.ndarray, domains: Tensor, domain_names: Sequence[str]
 ) -> None:
-    """Points (N, 2) in the colours of their domains, on bare axes."""
+    """Points (N, 2) in the colours and with the markers of their domains, on bare axes."""
     for number, (name, colour) in enumerate(domain_palette(domain_names).items()):
         chosen = points[domains.cpu().numpy() == number]
         axes.scatter(
-            chosen[:, 0], chosen[:, 1], s=9, color=colour, alpha=0.75, linewidths=0, label=name
+            chosen[:, 0],
+            chosen[:, 1],
+            s=11,
+            color=colour,
+            marker="os^DvP*X"[number % 8],
+            alpha=0.75,
+            linewidths=0,
+            label=name,
         )
     axes.set(xticks=[], yticks=[])
     sns.despine(ax=axes, left=True, bottom=True)

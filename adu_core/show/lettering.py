@@ -1,4 +1,4 @@
-"""The text in figures: names are drawn as they are, whole, in any script, and beside each other."""
+"""The text in figures: names in any script, complete, and without overlap."""
 
 from __future__ import annotations
 

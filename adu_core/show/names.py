@@ -1,4 +1,4 @@
-"""Names of any characters, as a terminal and a page of Markdown can show them."""
+"""Names with any characters, made safe for a terminal and for Markdown."""
 
 from __future__ import annotations
 

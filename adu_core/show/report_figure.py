@@ -1,4 +1,4 @@
-"""Means of records as a figure: one setting along the axis, a line for each of the others."""
+"""Means of records as a figure: one setting on the axis, a line for each combination of others."""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ that name. A name that is not there stops the build.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cells import number, table
+from knobs import knobs
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -18,7 +20,7 @@ from adu_core.audit.audits import NAME, read_audit, read_audits
 from adu_core.data.grammar import drawn
 from adu_core.machine.files import read_json
 from adu_core.rivals.methods import target_from_dict
-from adu_core.runs.fronts import half_width
+from adu_core.runs.protocol import PROTOCOLS
 from adu_core.runs.records import read_table, summary
 
 
@@ -26,8 +28,10 @@ def values(results: Path) -> dict[str, Any]:
     """Every number, as text, by name; ``results`` is the folder of all records."""
     return {
         "bench": both(bench(results / "bench/world"), bench(results / "bench/pacs")),
+        "paper": paper(),
         "capacity": means(results / "capacity", ["method"]),
         "readers": readers(results / "corrupted"),
+        "knobs": knobs(results),
         "audits": audits(results / "audit"),
         "never": {name: never_seen(results / "clips", name) for name in ("sketch", "real")},
         "kills": kills(results / "promises/kills.json"),
@@ -41,24 +45,31 @@ def values(results: Path) -> dict[str, Any]:
     }
 
 
+def paper() -> dict[str, str]:
+    """The paper's own table for one forgotten domain: H, and in brackets Mem and For."""
+    shown = {
+        "imagenet": "ImageNet",
+        "office-home": "Office-Home",
+        "mini-domainnet": "Mini DomainNet",
+    }
+    found = {name: PROTOCOLS[key].results[1] for key, name in shown.items()}
+    rows = [
+        [
+            f"`{name}`",
+            *(
+                "{:.2f} ({:.2f}, {:.2f})".format(*known[name]) if name in known else "–"
+                for known in found.values()
+            ),
+        ]
+        for name in ("lp++", "clipfit", "bbf", "baseline", "instapg", "ddl", "full")
+    ]
+    return {"table": table(["method", *(f"{name}: H (Mem, For)" for name in found)], rows)}
+
+
 def never_seen(folder: Path, domain: str) -> str:
     """How much of a domain a small CLIP names that never saw it, ``never.sketch``."""
     record = read_json(folder / f"without_{domain}.json")
     return number(record["zero_shot"]["accuracy"][domain])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown; the first column is text, all others are numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def number(value: float | None, half: float | None = None, digits: int = 1) -> str:
-    """One number, with the half-width of its interval if one is given; – for what there is not."""
-    if value is None or value != value:
-        return "–"
-    said = f"{value:.{digits}f}"
-    return said if half is None else f"{said} ± {half_width(half, digits)}"
 
 
 def bench_rows(folder: Path) -> dict[str, dict[str, Any]]:

@@ -454,7 +454,7 @@ def test_a_card_names_the_clip_that_never_knew_it(record: dict[str, Any]) -> Non
     with_one = json.loads(json.dumps(record))
     with_one["relearning"]["reference"] = [30.0, 40.0, 50.0]
     with_one["recovery"]["reference"] = with_one["recovery"]["model"]
-    assert "A CLIP that never saw it has 30.0 right" in card(with_one)
+    assert "A CLIP that never saw it gets 30.0 right" in card(with_one)
 
 
 def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from .conftest import Reader, each
 
-LAST = "notebooks/08_adu.html"
+LAST = "notebooks/07_adu.html"
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,11 @@ def test_the_player_shows_another_frame(page):
     player = page.locator(".adu-interactive", has=page.locator(".adu-frame")).first
     slider, frame = player.locator("input[type=range]"), player.locator("img.adu-light")
     slider.focus()
-    last = frame.get_attribute("src")
-    page.keyboard.press("Home")
+    assert slider.input_value() == "0"
     first = frame.get_attribute("src")
-    assert first != last
+    page.keyboard.press("End")
+    assert frame.get_attribute("src") != first
+    page.keyboard.press("Home")
     player.get_by_role("button").click()
     page.wait_for_function("([img, src]) => img.src !== src", arg=[frame.element_handle(), first])
 
@@ -64,7 +65,7 @@ def test_figures_and_frames_suit_the_theme(browser, theme):
     page = reader.open(LAST)
     other = {"light": "dark", "dark": "light"}[theme]
     twins = page.locator("article img.only-dark").count()
-    assert twins == page.locator("article img.only-light").count() > 5
+    assert twins == page.locator("article img.only-light").count() > 2
     assert all(caption.is_visible() for caption in page.locator("article figcaption").all())
     for kind in ("only", "adu"):
         shown, hidden = (page.locator(f"article img.{kind}-{each}") for each in (theme, other))

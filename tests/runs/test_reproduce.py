@@ -198,7 +198,46 @@ def test_a_miniature_of_the_whole_protocol(
     text = (out / "table.md").read_text(encoding="utf-8")
     assert f"| 1 | gate | {found['gate']['mem']:.2f}" in text
     assert "- `baseline`: " in text
-    capsys.readouterr()
+    assert f"These pictures have 2 classes in {len(domains)} domains" in text
+    moved = [found["gate"][f"silhouette_domain.{when}"] for when in ("before", "after")]
+    assert f"| 1 | gate | {moved[0]:.3f} → {moved[1]:.3f} |" in text
+    said = capsys.readouterr().out
+    assert all(f"paper_{name}" in said for name in ("mem", "for", "h"))
+
+
+def test_of_the_hub(tiny_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset in the hub's own format takes the place of a folder; no other may be fetched."""
+    datasets = pytest.importorskip("datasets", reason="the extra hub is not installed")
+    monkeypatch.setenv("ADU_CACHE", str(tmp_path / "cache"))
+    domains = ("Art", "Clipart", "Product", "Real World")
+    drawn = world("train", 10, classes=("car", "house"), size=60)
+    columns = {
+        "image": [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in drawn.pictures],
+        "domain": drawn.domains.tolist(),
+        "label": drawn.labels.tolist(),
+    }
+    named = {"domain": domains, "label": ("car", "house")}
+    kinds = {name: datasets.ClassLabel(names=list(names)) for name, names in named.items()}
+    features = datasets.Features({"image": datasets.Image(), **kinds})
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(tmp_path / "pictures"))
+    words = [
+        "reproduce", "office-home", "--clip", tiny_path, "--save", str(tmp_path / "out"),
+        "--methods", "zero-shot,full", "--also", "late-gate", "--seeds", "1", "--shots", "1",
+        "--set", "epochs=1", "--preset", "mini",
+    ]  # fmt: skip
+    assert main([*words, "--root", f"hub:{tmp_path / 'pictures'}"]) == 0
+    rows = read_json(tmp_path / "out/table.json")["rows"]
+    assert {(row["forgotten"], row["method"]) for row in rows} == {
+        (count, name) for count in (1, 2, 3) for name in ("zero-shot", "full", "late-gate")
+    }
+    for row in rows:
+        printed = OFFICE.results[row["forgotten"]].get(row["method"], (None,) * 3)
+        assert (row["paper_h"], row["paper_mem"], row["paper_for"]) == tuple(printed)
+
+
+def test_only_the_hub_is_fetched_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "pacs", "--root", "data/pacs", "--download", "--save", "x"]) == 2
+    assert "--download goes with --root hub:NAME, not --root data/pacs" in capsys.readouterr().err
 
 
 def test_both_ways_to_average(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The four domains: a mean and a spread over thirteen continuous style parameters.
 
-Styles are continuous on purpose: a picture can lie anywhere between two domains, as the
-domains that a CLIP met on the web do.
+Styles are continuous on purpose: a picture can be anywhere between two domains, like the pictures
+that a CLIP saw on the web.
 """
 
 from __future__ import annotations

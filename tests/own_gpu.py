@@ -1,0 +1,69 @@
+"""Run a notebook's cells in this process, on a pretended GPU: python tests/own_gpu.py NOTEBOOK.
+
+What ``ADU_CLIP`` and ``ADU_DATA`` name is used; without them, ``stand_ins`` makes a small CLIP in
+open_clip's format and a folder of pictures. Prints the profile that the notebook used. Exit status
+1 where a cell fails, with its number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import matplotlib as mpl
+import torch
+from fake_cuda import fake_cuda
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
+
+from adu_core import load_clip, world
+from adu_core.machine import device
+from adu_core.machine.files import write_tensors
+
+
+def stand_ins(place: Path) -> dict[str, str]:
+    """What a reader would set for a CLIP of open_clip's and pictures that are not the book's."""
+    weights, root = place / "tiny.safetensors", place / "pictures"
+    write_tensors(weights, load_clip("mini").model.state_dict())
+    drawn = world(
+        "test", 24, classes=("car", "house", "tree"), domains=("real", "clipart", "sketch")
+    )
+    names = {"real": "photo", "clipart": "comic", "sketch": "pencil"}
+    for number, picture in enumerate(drawn.pictures):
+        domain = drawn.domain_names[int(drawn.domains[number])]
+        folder = root / names[domain] / drawn.class_names[int(drawn.labels[number])]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
+    return {"ADU_CLIP": f"adu-mini:{weights}", "ADU_DATA": str(root), "ADU_SHOTS": "4"}
+
+
+def run(notebook: Path) -> int:
+    """Run the code cells in order, in the notebook's folder; 0 if none of them failed."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    mpl.use("agg")
+    os.chdir(notebook.parent)
+    shell = InteractiveShell.instance()
+    with (
+        mock.patch.object(device, "accelerator", return_value="cuda"),
+        mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 5)),
+        fake_cuda(doubles=False),  # as on Apple's, which has no float64
+    ):
+        for number, cell in enumerate(cells):
+            if cell["cell_type"] == "code":
+                done = shell.run_cell("".join(cell["source"]), silent=True)
+                if not done.success:
+                    print(f"{notebook.name}, cell {number}: {done.error_in_exec}", file=sys.stderr)
+                    return 1
+    print(shell.user_ns.get("PROFILE"))
+    return 0
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        if "ADU_CLIP" not in os.environ:
+            os.environ.update(stand_ins(Path(place)))
+        sys.exit(run(Path(sys.argv[1]).resolve()))
