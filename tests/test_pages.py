@@ -59,6 +59,12 @@ def test_every_notebook_is_in_the_contents():
         assert f"notebooks/{notebook.stem}\n" in contents
 
 
+def test_every_chapter_has_its_place_in_the_diagram():
+    program = (ROOT / "book/_ext/diagram.py").read_text(encoding="utf-8")
+    chapters = sorted(path.name[:2] for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert re.findall(r'^    "(\d\d)": ', program, re.MULTILINE) == chapters
+
+
 def test_a_page_has_one_title(page):
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
     assert len(re.findall(r"^# \S", prose, re.MULTILINE)) == 1

@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     raw = argparse.RawDescriptionHelpFormatter
     top = _Parser("adu", description=DESCRIPTION, formatter_class=raw)
-    top.add_argument("--version", action=_Version, nargs=0, help="print the version and go")
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"adu_core.cli.{name}")

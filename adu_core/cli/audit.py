@@ -1,13 +1,13 @@
 """Ask whether it is forgotten.
 
 Attack a model that `adu run --save` kept, question it, and look at what it should have kept: what
-can be read from its features, how fast it learns again, what other words, other classes and
-disguised pictures bring back, what it cost, and who can undo it. Writes audit.json, MODEL_CARD.md
-and audit.png beside the model, or where --save says.
+can be read from its features, how fast it relearns, what other words, other classes and disguised
+pictures bring back, what it cost, and who can undo it. Writes audit.json, MODEL_CARD.md and
+audit.png next to the model, or where --save says.
 
-With --require, the exit status is 1 if a score is not met, and the line says which: a deployment
-can be guarded by it. Held against it is the bound of the score's 95 % interval over test pictures,
-the lower one for >=, the upper one for <=.
+With --require, the exit status is 1 if a score does not meet it, and the line says which: use it as
+a check before a deployment. What has to meet it is the end of the score's 95 % interval over test
+pictures, the lower one for >=, the upper one for <=.
 """
 
 from __future__ import annotations

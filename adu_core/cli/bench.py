@@ -2,12 +2,13 @@
 
 All methods, or some, on your pictures and your CLIP: each is tuned with the same number of trials
 on validation pictures, then run on test pictures with several seeds. Prints a table and which
-method it would take, and why, or which it cannot tell apart. Interrupted, the same command goes on
-where it stopped.
+method it would take, and why, or which it cannot tell apart. After an interruption, the same
+command continues where it stopped.
 
-sel is the selectivity, Mem + For - 100: 0 for a method that harms all domains alike. For@95 is For
-where Mem is at least 95 % of zero-shot's. unmet H is H on classes that unlearning never met, H
-valid. H on validation pictures, which the choice goes by. numbers are those that a method learns.
+sel is the selectivity, Mem + For - 100: 0 for a method that harms all domains equally. For@95 is
+For where Mem is at least 95 % of zero-shot's. unmet H is H on classes that unlearning never saw, H
+valid. H on validation pictures, by which settings are chosen. numbers are those that a method
+learns.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from adu_core.runs.spec import Spec
     from adu_core.task import Method, Target
 
-SUMMARY = "all methods on the same pictures, tuned alike, in one table"
+SUMMARY = "all methods on the same pictures, tuned with the same budget, in one table"
 EXAMPLES = """\
 examples:
   adu bench --trials 0

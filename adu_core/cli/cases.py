@@ -1,4 +1,4 @@
-"""What a bench or a sweep forgets: one case, or several by turns."""
+"""What a bench or a sweep forgets: one case, or several in turn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_cases(command: argparse.ArgumentParser, default: str) -> None:
-    """What is forgotten: one case, or several by turns."""
+    """What is forgotten: one case, or several in turn."""
     command.add_argument(
         "--forget",
         action="append",
@@ -24,7 +24,7 @@ def add_cases(command: argparse.ArgumentParser, default: str) -> None:
         "--cases",
         type=words,
         metavar="A,B+C,…",
-        help="what to forget by turns, the results are means over them: A+B is one case of two "
+        help="what to forget in turn, the results are means over them: A+B is one case of two "
         f"domains, each is every domain by itself ({default})",
     )
 
@@ -32,7 +32,7 @@ def add_cases(command: argparse.ArgumentParser, default: str) -> None:
 def cases_from(arguments: argparse.Namespace) -> list[str]:
     """What ``add_cases`` asked for, as a grid has it; empty if nothing was said."""
     if arguments.forget and arguments.cases:
-        raise ValueError("say --forget, for one case, or --cases, for several by turns")
+        raise ValueError("say --forget, for one case, or --cases, for several in turn")
     return ["+".join(arguments.forget)] if arguments.forget else arguments.cases or []
 
 

@@ -1,8 +1,8 @@
-"""Name pictures.
+"""Classify pictures.
 
-What is in pictures, before and after unlearning, by a model that `adu run --save` kept. A folder
-stands for all pictures in it and below it. Of a picture that the model gives no answer for, as a
-gate does, it says "refused".
+Classify pictures with a model that `adu run --save` kept, before and after unlearning. A folder
+stands for all pictures in it and below it. Where the model gives no answer, as a gate does, it says
+"refused".
 
 With --json, a line of JSON for each picture: file, before, after, refused. before and after are
 lists of {"class": …, "probability": …}, the most probable first; after is empty if refused is
@@ -30,7 +30,7 @@ from adu_core.show.names import padded, printable, width
 if TYPE_CHECKING:
     from adu_core.task import Model
 
-SUMMARY = "name what is in pictures, before and after unlearning"
+SUMMARY = "classify pictures, before and after unlearning"
 EXAMPLES = """\
 examples:
   adu predict --adapter runs/first picture.jpg

@@ -1,8 +1,8 @@
 """Train a small CLIP.
 
 Train a small CLIP from nothing on the drawn world or on your own folder; the shots, validation and
-test pictures of `adu run` are left out. Interrupted with Ctrl-C, the same command goes on after the
-last whole epoch.
+test pictures of `adu run` are left out. After Ctrl-C, the same command continues after the last
+whole epoch.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def add(command: argparse.ArgumentParser) -> None:
         type=options.words,
         default=["method"],
         metavar="COLUMN,…",
-        help="what the means are told apart by, as method,forget or shots (method)",
+        help="what the means are grouped by, as method,forget or shots (method)",
     )
     command.add_argument(
         "--also",

@@ -1,8 +1,8 @@
 """The paper's tables.
 
 Every combination of forgotten domains, the paper's methods and its tuning-based rivals, three
-seeds, the paper's settings; at the end a table beside the paper's. Records go to --save, and it
-goes on where it was interrupted. Start with --dry-run: it says how many runs there are, how long
+seeds, the paper's settings; at the end a table next to the paper's. Records go to --save, and it
+continues where it was interrupted. Start with --dry-run: it says how many runs there are, how long
 they take here and how much memory.
 """
 
@@ -71,7 +71,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     options.add_skips(command)
     options.add_settings(command)
-    command.add_argument("--dry-run", action="store_true", help="say what it would cost, and go")
+    command.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop")
     add_machines(command)
 
 

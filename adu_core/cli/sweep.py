@@ -1,8 +1,8 @@
 """Many runs.
 
 Every combination of methods, forgotten domains, seeds and settings, one JSON record each in DIR:
-as the options say, or as a YAML file does (--grid FILE, or grid.yml in DIR). Runs again where it
-was interrupted: records that are there are kept. A run that fails stops no other.
+as the options say, or as a YAML file does (--grid FILE, or grid.yml in DIR). Continues where it
+was interrupted: records that are there are kept. A run that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def add(command: argparse.ArgumentParser) -> None:
     count = options.count
     command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
     command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
-    command.add_argument("--dry-run", action="store_true", help="say what would be run, and go")
+    command.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
     add_machines(command)
     command.set_defaults(usual={name: command.get_default(name) for name in IN_GRID})
 

@@ -37,16 +37,3 @@ def project(features: Tensor, basis: Tensor, alpha: float) -> Tensor:
     features (B, E), basis (E, k) with columns orthonormal or zero → (B, E), not of length 1
     """
     return features - alpha * (features @ basis) @ basis.T
-
-
-def unproject(projected: Tensor, basis: Tensor, alpha: float) -> Tensor:
-    """The inverse of ``project``, for α < 1: y (I + α / (1 - α) U Uᵀ).
-
-    What α = 1 takes out is gone: a ``ValueError`` says how to undo that.
-    """
-    if not 0 <= alpha < 1:
-        raise ValueError(
-            f"a projection with alpha {alpha} has no inverse: it is undone by leaving it out, "
-            "as the CLIP's own weights never changed"
-        )
-    return projected + alpha / (1 - alpha) * (projected @ basis) @ basis.T

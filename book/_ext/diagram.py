@@ -33,15 +33,15 @@ BOXES = {
     "prompts0": ("prompts", LEARNED, 30, 14, 9, 5),
     "prompts1": ("prompts", LEARNED, 43, 14, 9, 5),
     "prompts2": ("prompts", LEARNED, 56, 14, 9, 5),
-    "instapg": ("InstaPG: prompts ask, patches answer", LEARNED, 43, 4, 44, 5),
+    "instapg": ("InstaPG: prompts attend to patches", LEARNED, 43, 4, 44, 5),
     "words": ("“a photo of a {class}”", FROZEN, 30, 38, 24, 5),
     "text": ("text tower", FROZEN, 52, 38, 13, 5),
     "sentences": ("class features", FROZEN, 71, 38, 15, 5),
     "logits": ("class logits", FROZEN, 88, 32, 12, 5),
     "domains": ("domain classifier", LEARNED, 86, 20, 20, 5),
-    "memorize": (r"$L_\mathrm{memorize}$: say the class", LOSS, 112, 38, 31, 5),
-    "forget": (r"$L_\mathrm{forget}$: say all classes alike", LOSS, 112, 29, 31, 5),
-    "find": (r"$\gamma\,L_\mathrm{CE}$: tell the domain", LOSS, 113, 20, 29, 5),
+    "memorize": (r"$L_\mathrm{memorize}$: correct class", LOSS, 112, 38, 31, 5),
+    "forget": (r"$L_\mathrm{forget}$: all classes equal", LOSS, 112, 29, 31, 5),
+    "find": (r"$\gamma\,L_\mathrm{CE}$: find the domain", LOSS, 113, 20, 29, 5),
     "mmd": (r"$-\lambda\,\mathrm{MMD}^2$: pull domains apart", LOSS, 112, 11, 31, 5),
 }
 # From one box to another; what stands above a line is not drawn again.
@@ -60,27 +60,20 @@ SEPARATE = ("domains", "find", "mmd")
 #: What each chapter is about, by the number of its file; the whole where nothing stands.
 LIT = {
     "01": ("picture", "patches", *BLOCKS, "feature", "words", "text", "sentences", "logits"),
-    "02": ("picture",),
-    "03": ("feature",),
-    "04": PROMPTS,
-    "05": ("memorize", "forget"),
-    "06": SEPARATE,
-    "07": ("instapg",),
+    "02": ("picture", "feature"),
+    "03": PROMPTS,
+    "04": ("memorize", "forget"),
+    "05": SEPARATE,
+    "06": ("instapg",),
+    "07": tuple(BOXES),
     "08": tuple(BOXES),
     "09": ("instapg", *SEPARATE),
     "10": SEPARATE,
-    "11": (*PROMPTS, "instapg", "find", "mmd"),
-    "12": ("patches", "logits"),
-    "13": BLOCKS,
-    "14": ("feature", "sentences"),
-    "15": (*BLOCKS, "feature"),
-    "16": ("words", "sentences", "logits"),
-    "17": ("find", "mmd"),
-    "18": ("picture", *BLOCKS),
-    "19": ("patches", *BLOCKS),
-    "20": ("feature", "logits"),
-    "21": ("picture", *BLOCKS),
-    "22": ("picture", *BLOCKS, "feature"),
+    "11": ("feature", "logits"),
+    "12": ("feature", "sentences"),
+    "13": (*BLOCKS, "feature", "words", "sentences", "logits"),
+    "14": ("feature", "logits"),
+    "15": ("picture", *BLOCKS, "feature"),
 }
 
 
@@ -169,7 +162,7 @@ def add_place(app: Sphinx, doctree: nodes.document) -> None:
         alt = "The method as boxes and arrows, all of which this chapter is about."
     image = nodes.image(uri=f"/book/static/method-{number}.svg", alt=alt, classes=["where"])
     section = next(doctree.findall(nodes.title)).parent
-    section.insert(1, image)
+    section.insert(1, nodes.container("", image, classes=["wide"]))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
