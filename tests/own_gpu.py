@@ -23,6 +23,7 @@ from PIL import Image
 from adu_core import load_clip, world
 from adu_core.machine import device
 from adu_core.machine.files import write_tensors
+from adu_core.runs import forecast
 
 
 def stand_ins(place: Path) -> dict[str, str]:
@@ -41,6 +42,10 @@ def stand_ins(place: Path) -> dict[str, str]:
     return {"ADU_CLIP": f"adu-mini:{weights}", "ADU_DATA": str(root), "ADU_SHOTS": "4"}
 
 
+#: What is long on a real GPU, and as telling when it is short.
+SHORTER = {"SETTINGS = {}": 'SETTINGS = {"epochs": 2}', "TRIES = 200": "TRIES = 5"}
+
+
 def run(notebook: Path) -> int:
     """Run the code cells in order, in the notebook's folder; 0 if none of them failed."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -50,11 +55,16 @@ def run(notebook: Path) -> int:
     with (
         mock.patch.object(device, "accelerator", return_value="cuda"),
         mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 5)),
+        # A processor takes minutes for what tells a GPU's speed in half precision.
+        mock.patch.object(forecast, "rate", return_value=1e10),
         fake_cuda(doubles=False),  # as on Apple's, which has no float64
     ):
         for number, cell in enumerate(cells):
             if cell["cell_type"] == "code":
-                done = shell.run_cell("".join(cell["source"]), silent=True)
+                source = "".join(cell["source"])
+                for old, new in SHORTER.items():
+                    source = source.replace(old, new)
+                done = shell.run_cell(source, silent=True)
                 if not done.success:
                     print(f"{notebook.name}, cell {number}: {done.error_in_exec}", file=sys.stderr)
                     return 1
