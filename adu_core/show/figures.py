@@ -173,7 +173,7 @@ def _examples(run: Run, count: int = 3) -> list[list[tuple[int, str, str]]]:
 def _show(figure: SubFigure, run: Run, examples: list[list[tuple[int, str, str]]]) -> None:
     data = run.pictures
     learned = run.model.method.name != "zero-shot"
-    figure.suptitle("what it says of them after" if learned else "what it says of them", size=10)
+    figure.suptitle("answers after unlearning" if learned else "answers", size=10)
     axes = figure.subplots(len(examples), max(map(len, examples)) or 1, squeeze=False)
     palette = domain_palette(data.domain_names)
     for line, row, (name, colour) in zip(axes, examples, palette.items(), strict=True):

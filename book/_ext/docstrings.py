@@ -45,7 +45,15 @@ def mend(_app: Sphinx, what: str, _name: str, _obj: Any, _options: Any, lines: l
     lines[:] = [without_bars(line) for line in mended]
 
 
+def leave_out(
+    _app: Sphinx, _what: str, _name: str, obj: Any, _skip: bool, _options: Any
+) -> bool | None:
+    """Fields of named tuples are explained in the class, and Python's text for each says nothing."""
+    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Sphinx calls this. Before napoleon: priority below 500."""
     app.connect("autodoc-process-docstring", mend, priority=400)
+    app.connect("autodoc-skip-member", leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
