@@ -48,7 +48,7 @@ def mend(_app: Sphinx, what: str, _name: str, _obj: Any, _options: Any, lines: l
 def leave_out(
     _app: Sphinx, _what: str, _name: str, obj: Any, _skip: bool, _options: Any
 ) -> bool | None:
-    """Fields of named tuples are explained in the class, and Python's text for each says nothing."""
+    """A named tuple's class explains its fields; Python's own text for each says nothing."""
     return True if (obj.__doc__ or "").startswith("Alias for field number") else None
 
 
