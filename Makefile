@@ -33,6 +33,8 @@ HTML := build/book/_build/html
 # A copy is there when all of its cells have run: after a failure only the others are executed.
 COPIES := $(addprefix $(SITE)/,$(NOTEBOOKS))
 EXECUTED := build/.executed
+# And it has run on a pretended GPU, with other pictures and another CLIP.
+ELSEWHERE := $(addprefix build/elsewhere/,$(notdir $(NOTEBOOKS)))
 PDF := $(SITE)/book/static/adu-book.pdf
 
 .PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab colab lock clean address
@@ -60,7 +62,8 @@ test: lint unit notebooks book browser ## everything: style, types, units, noteb
 unit: $(READY) ## the unit tests alone
 	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser
 
-notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
+notebooks: $(EXECUTED) ## execute the notebooks that changed, in copies, and on a pretended GPU
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(ELSEWHERE)
 
 $(EXECUTED): $(NOTEBOOKS) build/.read
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(COPIES)
@@ -73,6 +76,11 @@ build/.read: $(READ) $(READY)
 
 $(COPIES): $(SITE)/%: % build/.read
 	@$(BOUNDED) $(BIN)/python book/execute.py $< $@ --timeout $(CELL_TIMEOUT)
+
+$(ELSEWHERE): build/elsewhere/%: notebooks/% build/.read tests/own_gpu.py tests/fake_cuda.py
+	@mkdir -p $(@D)
+	@$(BOUNDED) $(BIN)/python tests/own_gpu.py $< > $@.log 2>&1 || { cat $@.log; exit 1; }
+	@mv $@.log $@ && echo "$<: runs on a pretended GPU with other pictures"
 
 book: $(HTML)/index.html ## build the book into build/book/_build/html
 	@echo "The book: open $(HTML)/index.html in a browser."

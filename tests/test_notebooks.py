@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,15 +69,3 @@ def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
     for figure in figures:
         assert len(figure["image"]["alt"]) > 20
         assert len(figure["figure"]["caption"]) > 20
-
-
-def test_a_chapter_runs_on_a_gpu_with_pictures_and_a_clip_of_ones_own(notebook: Path) -> None:
-    """A pretended GPU, a folder of pictures, and a small CLIP in open_clip's format."""
-    program = Path(__file__).with_name("own_gpu.py")
-    done = subprocess.run(
-        [sys.executable, program, notebook], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    if not notebook.name.startswith("08"):  # it is about one CLIP and has no profile
-        assert "data='folder:" in done.stdout
-        assert "device='cuda'" in done.stdout
