@@ -80,7 +80,7 @@ def test_a_term_explains_itself_to_mouse_and_keyboard(opened):
     box, link = page.locator("#definition"), page.locator('a[href$="#term-domain"]').first
     assert box.is_hidden()
     link.hover()
-    assert box.inner_text().startswith("The manner in which a picture is made")
+    assert box.inner_text().startswith("The style or technique of a picture")
     assert link.get_attribute("aria-describedby") == "definition"
     box.hover()  # it can be read without going away
     assert box.is_visible()
