@@ -20,6 +20,8 @@ TUNING_SEED = 50
 SHORTER, SURVIVORS = 4, 4
 #: How often a search looks beyond the ends of its ranges.
 WIDENED = 2
+#: The settings that say how long a run takes.
+LENGTHS = ("epochs", "iterations")
 #: What a method may cost in Mem at most where it is chosen by selectivity: a share of zero-shot's.
 KEEP = 0.9
 
@@ -81,7 +83,7 @@ def candidates(method: Method, trials: int) -> list[Method]:
 def shorter(method: Method) -> Method:
     """The method with a quarter of its epochs or iterations; as it is, if it has neither."""
     settings = method.as_dict()["settings"]
-    name = next((name for name in ("epochs", "iterations") if name in settings), None)
+    name = next((name for name in LENGTHS if name in settings), None)
     return replace(method, **{name: max(1, settings[name] // SHORTER)}) if name else method
 
 
@@ -89,12 +91,13 @@ def beyond(method: Method, tried: Sequence[Method]) -> list[Method]:
     """The method with each setting that lies at an end of what was tried moved one step further.
 
     A step is the last one between values that were tried: a factor, or a difference where one of
-    them is 0. What the setting's own limits forbid is no end, nor is one of words or of yes and no.
+    them is 0. What the setting's own limits forbid is no end, nor is one of words or of yes and no,
+    nor one of ``LENGTHS``: a longer run is another budget, not another setting.
     """
     found, limits = [], {each.name: each.metadata["limits"] for each in fields(method)}
     for name in method.search():
         value = getattr(method, name)
-        if isinstance(value, bool | str | tuple):
+        if isinstance(value, bool | str | tuple) or name in LENGTHS:
             continue
         values = sorted({getattr(one, name) for one in tried})
         if len(values) < 2 or value not in (values[0], values[-1]):

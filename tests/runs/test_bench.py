@@ -140,6 +140,8 @@ def test_a_search_looks_beyond_the_ends_of_its_ranges_and_nowhere_else() -> None
     tried = [replace(made, learning_rate=rate) for rate in (0.001, 0.003, 0.01)]
     assert [one.learning_rate for one in beyond(made, tried)] == [pytest.approx(0.0333)]
     assert beyond(tried[1], tried) == []
+    longer = [replace(made, epochs=count) for count in (12, 50)]
+    assert beyond(longer[1], longer) == []  # that is another budget
     low = beyond(tried[0], tried)
     assert [one.learning_rate for one in low] == [pytest.approx(0.000333)]
     gate = method("gate", "mini", blocks=2)
