@@ -156,14 +156,14 @@ format: $(READY) ## let ruff mend what it can
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-# Three chapters as a reader on Colab has them: torch, torchvision and numpy are there, as new as
-# they come, and the package must leave them alone.
+# Three chapters as a reader on Colab has them: torch, torchvision, numpy and datasets are there, as
+# new as they come, and the package must leave them alone.
 COLAB := build/colab
-THERE := $(PIP) freeze --python $(COLAB)/bin/python | grep -E '^(torch|torchvision|numpy)=='
+THERE := $(PIP) freeze --python $(COLAB)/bin/python | grep -E '^(torch|torchvision|numpy|datasets)=='
 
 colab: $(READY) ## the wheel over the newest torch and numpy, which must stay: three chapters; PYTHON says which
 	rm -rf $(COLAB) && $(PYTHON) -m venv $(COLAB) && mkdir -p $(COLAB)/site/book
-	$(PIP) install --quiet --python $(COLAB)/bin/python torch torchvision numpy
+	$(PIP) install --quiet --python $(COLAB)/bin/python torch torchvision numpy datasets
 	$(THERE) > $(COLAB)/before
 	$(BIN)/python -m uv build --quiet --wheel --out-dir $(COLAB)/wheel
 	$(PIP) install --quiet --python $(COLAB)/bin/python $(COLAB)/wheel/*.whl nbmake ipykernel
