@@ -170,7 +170,7 @@ colab: $(READY) ## the wheel over the newest torch and numpy, which must stay: t
 	$(THERE) | diff $(COLAB)/before -
 	cp -R book/results $(COLAB)/site/book/results
 	for name in 01_clip_sees_everything 08_the_real_thing 11_a_doorman; do \
-	$(COLAB)/bin/python book/execute.py notebooks/$$name.ipynb $(COLAB)/site/notebooks/$$name.ipynb || exit; done
+	$(BOUNDED) $(COLAB)/bin/python book/execute.py notebooks/$$name.ipynb $(COLAB)/site/notebooks/$$name.ipynb || exit; done
 	@cat $(COLAB)/before
 
 # One lock for Linux, macOS and Windows: names, versions, hashes, and nothing of this machine.
