@@ -33,11 +33,11 @@ HTML := build/book/_build/html
 # A copy is there when all of its cells have run: after a failure only the others are executed.
 COPIES := $(addprefix $(SITE)/,$(NOTEBOOKS))
 EXECUTED := build/.executed
-# And it has run on a pretended GPU, with other pictures and another CLIP.
+# The same, once it has run on a pretended GPU, with other pictures and another CLIP.
 ELSEWHERE := $(addprefix build/elsewhere/,$(notdir $(NOTEBOOKS)))
 PDF := $(SITE)/book/static/adu-book.pdf
 
-.PHONY: help setup test unit notebooks book pdf browser try figures records bench gpu machines mutants branches lint format lab colab lock clean address
+.PHONY: help setup test unit notebooks elsewhere book pdf browser try figures records bench gpu machines mutants branches lint format lab colab lock clean address
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,13 +57,12 @@ $(READY): pyproject.toml requirements.lock
 	$(PIP) install --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: lint unit notebooks book browser ## everything: style, types, units, notebooks, pages
+test: lint unit notebooks elsewhere book browser ## everything: style, types, units, notebooks, pages
 
 unit: $(READY) ## the unit tests alone
 	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser
 
-notebooks: $(EXECUTED) ## execute the notebooks that changed, in copies, and on a pretended GPU
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(ELSEWHERE)
+notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
 
 $(EXECUTED): $(NOTEBOOKS) build/.read
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(COPIES)
@@ -76,6 +75,9 @@ build/.read: $(READ) $(READY)
 
 $(COPIES): $(SITE)/%: % build/.read
 	@$(BOUNDED) $(BIN)/python book/execute.py $< $@ --timeout $(CELL_TIMEOUT)
+
+elsewhere: build/.read ## run them on a pretended GPU, with other pictures and another CLIP
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(ELSEWHERE)
 
 $(ELSEWHERE): build/elsewhere/%: notebooks/% build/.read tests/own_gpu.py tests/fake_cuda.py
 	@mkdir -p $(@D)
