@@ -11,7 +11,9 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import matplotlib as mpl
@@ -23,7 +25,10 @@ from PIL import Image
 from adu_core import load_clip, world
 from adu_core.machine import device
 from adu_core.machine.files import write_tensors
+from adu_core.pages import profiles
+from adu_core.rivals.methods import method
 from adu_core.runs import forecast
+from adu_core.task import Method
 
 
 def stand_ins(place: Path) -> dict[str, str]:
@@ -46,6 +51,13 @@ def stand_ins(place: Path) -> dict[str, str]:
 SHORTER = {"SETTINGS = {}": 'SETTINGS = {"epochs": 2}', "TRIES = 200": "TRIES = 5"}
 
 
+def short(name: str, preset: Any = None, **settings: Any) -> Method:
+    """The method that a profile gives, with three epochs at most."""
+    made = method(name, preset, **settings)
+    epochs = getattr(made, "epochs", 0)
+    return replace(made, epochs=min(epochs, 3)) if epochs else made
+
+
 def run(notebook: Path, place: Path) -> int:
     """Run the code cells in order, in an empty folder beside ``book``; 0 if none of them failed."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -56,6 +68,7 @@ def run(notebook: Path, place: Path) -> int:
     shell = InteractiveShell.instance()
     with (
         mock.patch.object(device, "accelerator", return_value="cuda"),
+        mock.patch.object(profiles, "method", short),
         mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 5)),
         # A processor takes minutes for what tells a GPU's speed in half precision.
         mock.patch.object(forecast, "rate", return_value=1e10),

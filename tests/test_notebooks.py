@@ -69,3 +69,13 @@ def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
     for figure in figures:
         assert len(figure["image"]["alt"]) > 20
         assert len(figure["figure"]["caption"]) > 20
+
+
+def test_tables_are_plain_and_quizzes_explain(notebook: Path) -> None:
+    """A styled table runs its columns together; a reply that points elsewhere explains nothing."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    assert not re.search(r"\.style\b(?!\()", code)
+    assert not re.search(
+        r"[Ll]ook (at the (table|figure|next)|below)|[Ss]ee (the next|below)", code
+    )

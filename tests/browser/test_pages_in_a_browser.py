@@ -95,6 +95,22 @@ def test_a_phone_does_not_scroll_sideways(opened):
     assert width <= 375
 
 
+@every_chapter
+def test_on_a_phone_a_diagram_is_large_enough_and_numbers_stay_on_one_line(opened: Reader) -> None:
+    """Figures scroll inside of their frame; a value and its interval are not torn apart."""
+    page = opened.page
+    page.set_viewport_size({"width": 400, "height": 800})
+    wide = page.locator("article .wide img.only-light, article figure img.only-light")
+    widths = [image.bounding_box()["width"] for image in wide.all()]
+    tall = page.evaluate(
+        "[...document.querySelectorAll('table.dataframe td')].filter(cell => cell.offsetParent"
+        " && cell.clientHeight > 40).map(cell => cell.innerText)"
+    )
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert min(widths) > 500
+    assert not tall
+
+
 def test_some_page_has_formulas():
     pages = ((HTML / name).read_text(encoding="utf-8") for name in PAGES)
     assert any('class="math' in page for page in pages)
