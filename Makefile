@@ -115,7 +115,7 @@ try: $(READY) ## make the small CLIP forget sketches: a table before and after, 
 	@echo; echo "What you see: sketches are named worse, the others almost as before. The picture:"
 	@echo "  $(CURDIR)/build/try/before_after.png"
 	@echo "Next:"
-	@echo "  $(BIN)/adu run --method gate        a guard at the door, which does better: chapter 11"
+	@echo "  $(BIN)/adu run --method late-gate   refuses sketches, which does better: chapter 11"
 	@echo "  $(BIN)/adu audit build/try          is it gone? an attack, and a model card"
 	@echo "  make lab                         the chapters in JupyterLab; make book builds the pages"
 

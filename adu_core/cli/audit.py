@@ -72,10 +72,11 @@ def do(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from adu_core.audit.audit import PARTS, SCORES, audit, failed, requirement, shown, spread
+    from adu_core.audit.audit import PARTS, SCORES, audit, shown, spread
     from adu_core.audit.card import card
     from adu_core.audit.disguises import disguises
     from adu_core.audit.gather import check, gather, run_of
+    from adu_core.audit.requirements import failed, requirement
     from adu_core.data.sources import listed
     from adu_core.machine.files import write_json, write_text
     from adu_core.rivals.saved import fingerprint

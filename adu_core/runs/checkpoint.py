@@ -1,4 +1,4 @@
-"""From which an interrupted training continues: a safetensors file, never half written."""
+"""The file from which an interrupted training continues: safetensors, never half written."""
 
 from __future__ import annotations
 

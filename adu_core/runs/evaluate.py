@@ -71,6 +71,7 @@ def answers(
 ) -> Answers:
     """Features, predictions and entanglement on ``dataset``; the arguments are ``evaluate``'s."""
     features, refused = known or seen(model, dataset.pictures)
+    features = features.to((model if isinstance(model, FrozenCLIP) else model.clip).device)
     with torch.no_grad():
         logits = class_logits(model, features, dataset.class_names)
         probability, named = (each.cpu() for each in logits.softmax(dim=1).max(dim=1))

@@ -19,11 +19,8 @@ from adu_core import METHODS, FrozenCLIP, Splits, Target, Task, save_model, worl
 from adu_core.audit.audit import (
     PARTS,
     SCORES,
-    Requirement,
     audit,
-    failed,
     intervals,
-    requirement,
     scores,
     spread,
     undo,
@@ -38,6 +35,7 @@ from adu_core.audit.ranks import ranks
 from adu_core.audit.recovery import few as draw_few
 from adu_core.audit.recovery import places, probe, prototypes, recovery
 from adu_core.audit.relearning import easiest, relearned, relearning
+from adu_core.audit.requirements import Requirement, failed, requirement
 from adu_core.audit.search import REACH, gradients, mixture, queries, resampled
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.cli import main
