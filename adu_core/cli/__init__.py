@@ -46,7 +46,7 @@ COMMANDS = (
 #: what it is called there.
 _KEPT = {
     "run": ("save", ("training.safetensors", "trials/*.json")),
-    "bench": ("save", ("trials/*.json", "runs/*.json")),
+    "bench": ("save", ("trials/*.json", "runs/*.json", "selective/*.json")),
     "sweep": ("folder", ("*.json",)),
     "reproduce": ("save", ("runs/*.json",)),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from adu_core.runs.doubt import doubt_of
 from adu_core.runs.forecast import Speed
 from adu_core.runs.grid import specs
 from adu_core.runs.record import read_record
-from adu_core.runs.records import summary, to_table
+from adu_core.runs.records import SECOND, summary, to_table
 from adu_core.runs.run_spec import names_of
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
@@ -84,13 +84,14 @@ def bench(
     template: data, CLIP, shots and limit of every run
     targets:  what is forgotten, one after the other; each row is the mean over them
     trials:   settings tried per method, its defaults among them; 0 takes the defaults
-    folder:   ``trials/`` and ``runs/`` in it keep the records, so an interrupted bench goes on
+    folder:   keeps the records, so an interrupted bench goes on: ``trials/``, ``runs/``, and
+              ``selective/``, runs of the most selective settings where they are not the best by H
 
     A method that cannot forget such a thing, or fails, is left out and named with the reason.
     Raises ``ValueError`` if none is left.
     """
     folder = Path(folder)
-    for part in ("trials", "runs"):
+    for part in ("trials", "runs", SECOND):
         refuse_unlike(folder / part, [template])
     left_out: dict[str, str] = {}
     able: list[Method] = []
@@ -110,21 +111,27 @@ def bench(
     chosen, selective = _choose(able, tuned, left_out)
 
     measured = replace(template, on="test", measure=("held-out", "validation", "corrupted"))
-    asked = [
+    by_h, by_selectivity = (
         specs(measured, methods=list(made.values()), forget=targets, seeds=seeds)
         for made in (chosen, selective)
-    ]
+    )
+    places = dict.fromkeys(by_selectivity, folder / SECOND)
+    places |= dict.fromkeys(by_h, folder / "runs")
     failed: dict[Spec, str] = {}
-    work = list(dict.fromkeys(spec for some in asked for spec in some))
-    sweep(work, folder / "runs", label="runs on test pictures", failed=failed, **share)
+    for place, label in ((folder / "runs", "test pictures"), (folder / SECOND, "most selective")):
+        work = [spec for spec, where in places.items() if where == place]
+        sweep(work, place, label=label, failed=failed, **share)
     left_out |= {spec.method.name: error for spec, error in failed.items()}
     ran = {name: made for name, made in chosen.items() if name not in left_out}
     if not ran:
         raise ValueError(f"no method is left: {'; '.join(left_out.values())}")
-    done, kept = ([spec for spec in some if spec.method.name not in left_out] for some in asked)
-    rows, doubt = _rows(done, folder / "runs")
+    done, kept = (
+        {spec: places[spec] for spec in some if spec.method.name not in left_out}
+        for some in (by_h, by_selectivity)
+    )
+    rows, doubt = _rows(done)
     if trials:
-        some = _rows(kept, folder / "runs")[0]["selectivity"] if kept else pd.Series(dtype=float)
+        some = _rows(kept)[0]["selectivity"] if kept else pd.Series(dtype=float)
     else:  # nothing was tried but the defaults: do they keep enough?
         some = rows["selectivity"].where(rows["mem_validation"] >= KEEP * rows["mem_before"])
     rows[SELECTIVE] = some.reindex(rows.index)
@@ -187,9 +194,9 @@ def _choose(
     return chosen, selective
 
 
-def _rows(work: Iterable[Spec], folder: Path) -> tuple[pd.DataFrame, str]:
+def _rows(places: Mapping[Spec, Path]) -> tuple[pd.DataFrame, str]:
     """The means of each method, the best first; and a doubt of the CLIP, or ""."""
-    records = [read_record(folder / f"{spec.name}.json") for spec in work]
+    records = [read_record(folder / f"{spec.name}.json") for spec, folder in places.items()]
     rows = summary(to_table(records), also=_ALSO).set_index("method")
     rows["learned_numbers"] = rows["learned_numbers"].astype(int)
     doubts = filter(None, map(doubt_of, records))

@@ -26,14 +26,16 @@ from adu_core.runs.spec import Spec
 NAN = float("nan")
 #: What the columns of half-widths over test pictures end with.
 PICTURES = "_pictures"
+#: The folder of runs with a method's second choice of settings.
+SECOND = "selective"
 
 
 def read_table(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """Records as a table, a row each: of the files named, or of all in a folder and below.
 
     Those in a ``records.jsonl`` are read as well. What `adu run --save` and `adu bench` put beside
-    their records is passed over, and so are ``trials``, which a search for settings leaves behind:
-    name that folder to read them.
+    their records is passed over, and so are ``trials``, which a search for settings leaves behind,
+    and ``selective``, runs with its second choice: name such a folder to read it.
 
     Columns: forget (joined by "+"), forgotten (how many domains), method, seed, data, clip (with
     its weights, where it has a choice), clip_fingerprint, on, mix (of the drawn world's ``data``),
@@ -69,7 +71,11 @@ def within(root: str | Path) -> list[Path]:
     if not root.is_dir():
         return [root]
     files = [path for name in ("*.json", PACKED) for path in root.rglob(name)]
-    folders = {path.parent for path in files if "trials" not in path.relative_to(root).parts[:-1]}
+    folders = {
+        path.parent
+        for path in files
+        if not {"trials", SECOND} & {*path.relative_to(root).parts[:-1]}
+    }
     return sorted(path for folder in folders for path in record_paths(folder))
 
 

@@ -255,9 +255,12 @@ def test_a_bench_from_the_command_line_goes_on_where_it_stopped(
     assert found["reason"] in printed
     assert found["trials"] == 2
     assert all(1 <= len(r["validation_trials"]) <= r["tried"] for r in found["rows"])
-    assert {path.name for path in folder.iterdir()} == {
-        "bench.json", "bench.png", "runs", "trials",
-    }  # fmt: skip
+    made = {path.name for path in folder.iterdir()}
+    assert made - {"selective"} == {"bench.json", "bench.png", "runs", "trials"}
+    ran = read_table(folder)  # without the second choice
+    assert (ran.groupby("method").size() == 2).all()  # one setting, two seeds
+    first = {path.name for path in (folder / "runs").iterdir()}
+    assert not first & {path.name for path in (folder / "selective").glob("*.json")}
     kept = {path: path.read_bytes() for path in folder.rglob("*-seed*.json")}
     gone = sorted(kept)[-1]
     gone.unlink()

@@ -303,8 +303,10 @@ def test_what_lies_beside_records_is_passed_over(folder: Path) -> None:
     for name in ("adapter.json", "history.json", "bench.json", ".sketch-full.x1.json"):
         (folder / name).write_text("{half")
     write(folder / "trials", replace(SPEC, on="validation", seed=50), 1, 1)
+    write(folder / "selective", SPEC, 1, 1)
     pd.testing.assert_frame_equal(records.read_table(folder), whole)
-    assert len(records.read_table(folder / "trials")) == 1
+    for name in ("trials", "selective"):
+        assert len(records.read_table(folder / name)) == 1
 
 
 def test_packed_records_are_read_and_found_as_files_are(
