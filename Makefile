@@ -33,8 +33,8 @@ HTML := build/book/_build/html
 # A copy is there when all of its cells have run: after a failure only the others are executed.
 COPIES := $(addprefix $(SITE)/,$(NOTEBOOKS))
 EXECUTED := build/.executed
-# The same, once it has run on a pretended GPU, with other pictures and another CLIP.
-ELSEWHERE := $(addprefix build/elsewhere/,$(notdir $(NOTEBOOKS)))
+# All have run on a pretended GPU, with other pictures and another CLIP.
+ELSEWHERE := build/.elsewhere
 PDF := $(SITE)/book/static/adu-book.pdf
 
 .PHONY: help setup test unit notebooks elsewhere book pdf browser try figures records bench gpu machines mutants branches lint format lab colab lock clean address
@@ -76,13 +76,12 @@ build/.read: $(READ) $(READY)
 $(COPIES): $(SITE)/%: % build/.read
 	@$(BOUNDED) $(BIN)/python book/execute.py $< $@ --timeout $(CELL_TIMEOUT)
 
-elsewhere: build/.read ## run them on a pretended GPU, with other pictures and another CLIP
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(AT_ONCE) $(ELSEWHERE)
+elsewhere: $(ELSEWHERE) ## run them on a pretended GPU, with other pictures and another CLIP
 
-$(ELSEWHERE): build/elsewhere/%: notebooks/% build/.read tests/own_gpu.py tests/fake_cuda.py
-	@mkdir -p $(@D)
-	@$(BOUNDED) $(BIN)/python tests/own_gpu.py $< > $@.log 2>&1 || { cat $@.log; exit 1; }
-	@mv $@.log $@ && echo "$<: runs on a pretended GPU with other pictures"
+$(ELSEWHERE): $(NOTEBOOKS) build/.read tests/own_gpu.py tests/fake_cuda.py
+	@$(BOUNDED) $(BIN)/python tests/own_gpu.py --processes $(AT_ONCE) \
+	$(or $(if $(filter-out notebooks/%,$?),,$(filter notebooks/%,$?)),$(NOTEBOOKS))
+	@touch $@
 
 book: $(HTML)/index.html ## build the book into build/book/_build/html
 	@echo "The book: open $(HTML)/index.html in a browser."

@@ -1,28 +1,38 @@
-"""Run a notebook's cells in this process, on a pretended GPU: python tests/own_gpu.py NOTEBOOK.
+"""Run notebooks' cells on a pretended GPU: python tests/own_gpu.py [--processes N] NOTEBOOK ….
 
 What ``ADU_CLIP`` and ``ADU_DATA`` name is used; without them, ``stand_ins`` makes a small CLIP in
-open_clip's format and a folder of pictures. Prints the profile that the notebook used. Exit status
-1 where a cell fails, with its number, or where something else was used.
+open_clip's format and a folder of pictures. Each notebook has a process of its own, forked from
+this one, which has imported what they need. Exit status 1 where a cell fails, with its number and
+what was printed, or where other pictures or no GPU were used.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
+import time
+import traceback
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import ipywidgets  # noqa: F401 (this and the next are imported once, for all the forks)
 import matplotlib as mpl
+import sklearn.manifold  # noqa: F401
 import torch
 from fake_cuda import fake_cuda
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
-from adu_core import load_clip, world
+from adu_core import figures, load_clip, world  # noqa: F401
+from adu_core.audit.audit import PARTS
+from adu_core.audit.relearning import relearning
 from adu_core.machine import device
 from adu_core.machine.files import write_tensors
 from adu_core.pages import profiles
@@ -51,6 +61,10 @@ def stand_ins(place: Path) -> dict[str, str]:
 SHORTER = {"SETTINGS = {}": 'SETTINGS = {"epochs": 2}', "TRIES = 200": "TRIES = 5"}
 
 
+#: Half precision takes a processor so much longer.
+SLOWEST = "08_the_real_thing"
+
+
 def short(name: str, preset: Any = None, **settings: Any) -> Method:
     """The method that a profile gives, with three epochs at most."""
     made = method(name, preset, **settings)
@@ -69,6 +83,7 @@ def run(notebook: Path, place: Path) -> int:
     with (
         mock.patch.object(device, "accelerator", return_value="cuda"),
         mock.patch.object(profiles, "method", short),
+        mock.patch.dict(PARTS, relearning=partial(relearning, steps=2)),
         mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 5)),
         # A processor takes minutes for what tells a GPU's speed in half precision.
         mock.patch.object(forecast, "rate", return_value=1e10),
@@ -90,11 +105,50 @@ def run(notebook: Path, place: Path) -> int:
     return 0 if on_gpu and used.data.startswith("folder:") else 1
 
 
-if __name__ == "__main__":
+def run_aside(notebook: Path) -> bool:
+    """Whether it runs, in a folder that goes afterwards; what it prints is shown if it does not."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
+        kept = os.dup(1), os.dup(2)
+        for stream in (1, 2):
+            os.dup2(printed.fileno(), stream)
+        status = 1
+        try:
+            status = run(notebook, Path(folder))
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os.chdir("/")
+            for stream, other in zip((sys.stdout, sys.stderr), kept, strict=True):
+                stream.flush()
+                os.dup2(other, stream.fileno())
+        printed.seek(0)
+        lines = printed.read().splitlines()
+    seconds = time.perf_counter() - started
+    print(f"{notebook.name}: {'FAILED' if status else 'runs'}, {seconds:.0f} s", flush=True)
+    if status:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    return not status
+
+
+def main() -> None:
+    """Run all of them, some at a time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    os.environ["ADU_CACHE"] = "off"
+    torch.set_num_threads(1)  # a fork of a process that has begun with several would hang
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["ADU_CACHE"] = "off"
         if "ADU_CLIP" not in os.environ:
             os.environ.update(stand_ins(Path(folder)))
-        status = run(Path(sys.argv[1]).resolve(), Path(folder))
-        os.chdir("/")
-    sys.exit(status)
+        fork = multiprocessing.get_context("fork")
+        with fork.Pool(arguments.processes, maxtasksperchild=1) as pool:
+            work = sorted((each.resolve() for each in arguments.notebooks), reverse=True)
+            work.sort(key=lambda each: each.stem != SLOWEST)  # what takes long begins first
+            went = list(pool.imap_unordered(run_aside, work))
+    sys.exit(not all(went))
+
+
+if __name__ == "__main__":
+    main()

@@ -74,7 +74,7 @@ def never_seen(folder: Path, domain: str) -> str:
 
 def bench_rows(folder: Path) -> dict[str, dict[str, Any]]:
     """The means of a bench's records by method, the highest H first."""
-    rows = summary(read_table(folder / "runs"), also=["h_held_out"]).set_index("method")
+    rows = summary(read_table(folder / "runs"), also=["h_held_out", "ceiling"]).set_index("method")
     return rows.sort_values("h", ascending=False).to_dict("index")
 
 
@@ -87,6 +87,7 @@ def bench(folder: Path) -> dict[str, dict[str, str]]:
             "h": number(row["h"], row["h ±"]),
             "selectivity": number(row["selectivity"]),
             "held_out": number(row["h_held_out"]),
+            "ceiling": number(row["ceiling"]),
         }
         for name, row in bench_rows(folder).items()
     }
@@ -96,10 +97,11 @@ def both(
     world: dict[str, dict[str, str]], pacs: dict[str, dict[str, str]]
 ) -> dict[str, dict[str, dict[str, str]] | str]:
     """The bench on both kinds of pictures, and one table of it in the order of the drawn world."""
-    head = ["method", "Mem", "For", "H", "H on classes never met", "H on PACS"]
+    head = ["method", "Mem", "For", "H", "H on held-out classes", "H on PACS"]
     shown = ("mem", "for", "h", "held_out")
     rows = [
-        [f"`{name}`", *(row[key] for key in shown), pacs[name]["h"]] for name, row in world.items()
+        [f"`{name}`", *(row[key] for key in shown), pacs[name]["h"] if name in pacs else "–"]
+        for name, row in world.items()
     ]
     return {"world": world, "pacs": pacs, "table": table(head, rows)}
 
@@ -173,9 +175,9 @@ def audits(folder: Path) -> dict[str, Any]:
     for path in folder.rglob(NAME):
         record = read_audit(path)
         if record["reference"] is not None:
-            asked, learned = (record["relearning"]["reference"][at] for at in (0, -1))
+            asked, once, learned = (record["relearning"]["reference"][at] for at in (0, 1, -1))
             read = record["recovery"]["reference"]["feature"]["probe"][-1]
-            known = {"asked": asked, "probe": read, "relearned": learned}
+            known = {"asked": asked, "probe": read, "taught_once": once, "relearned": learned}
             said = {name: number(value) for name, value in known.items()}
             cells[str(target_from_dict(record["forget"], path.name))]["never"] = said
     return cells
