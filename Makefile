@@ -57,7 +57,13 @@ $(READY): pyproject.toml requirements.lock
 	$(PIP) install --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: lint unit notebooks elsewhere book browser ## everything: style, types, units, notebooks, pages
+# What uses one core goes beside what uses all.
+TOGETHER := $(MAKE) --no-print-directory --jobs=2
+test: $(READY) ## everything: style, types, units, notebooks, pages
+	@$(TOGETHER) lint unit
+	@$(MAKE) --no-print-directory notebooks
+	@$(TOGETHER) book elsewhere
+	@$(MAKE) --no-print-directory browser
 
 unit: $(READY) ## the unit tests alone
 	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser

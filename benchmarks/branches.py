@@ -15,12 +15,25 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from common import keep
 
 from adu_core.machine.files import read_json
 
 ROOT = Path(__file__).parents[1]
+
+
+def by_folder(report: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Of coverage.py's report in JSON, how many branches there are and were taken."""
+    rooms: dict[str, dict[str, int]] = {}
+    for path, measured in report["files"].items():
+        parts = Path(path).parts
+        room = rooms.setdefault(parts[1] if len(parts) > 2 else "core", {"branches": 0, "taken": 0})
+        room["branches"] += measured["summary"]["num_branches"]
+        room["taken"] += measured["summary"]["covered_branches"]
+    rooms["all"] = {key: sum(room[key] for room in rooms.values()) for key in ("branches", "taken")}
+    return rooms
 
 
 def main() -> None:
@@ -39,14 +52,7 @@ def main() -> None:
         command += [f"--cov-report=json:{report}", *arguments.tests]
         where = os.environ | {"COVERAGE_FILE": str(Path(name) / "data")}
         subprocess.run(command, cwd=ROOT, check=True, env=where)
-        files = read_json(report)["files"]
-    rooms: dict[str, dict[str, int]] = {}
-    for path, measured in files.items():
-        parts = Path(path).parts
-        room = rooms.setdefault(parts[1] if len(parts) > 2 else "core", {"branches": 0, "taken": 0})
-        room["branches"] += measured["summary"]["num_branches"]
-        room["taken"] += measured["summary"]["covered_branches"]
-    rooms["all"] = {key: sum(room[key] for room in rooms.values()) for key in ("branches", "taken")}
+        rooms = by_folder(read_json(report))
     for room, counted in rooms.items():
         share = 100 * counted["taken"] / max(1, counted["branches"])
         print(f"{room:<12}{counted['branches']:>6} branches, {share:.1f} % taken")

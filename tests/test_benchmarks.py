@@ -20,6 +20,8 @@ from adu_core.runs.record import read_record, record_paths
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 import audits  # noqa: E402
+import branches  # noqa: E402
+import imports  # noqa: E402
 import machines  # noqa: E402
 import mutants  # noqa: E402
 from common import peak_memory  # noqa: E402
@@ -103,9 +105,18 @@ def test_a_bench_of_methods_is_audited_with_the_settings_that_it_chose(
     assert read_json(kept) == {}
 
 
-def test_imports_and_decoding(tmp_path: Path) -> None:
-    said_apart("imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json"))
-    assert read_json(tmp_path / "imports.json")["import torch"]["to_torch"] == 1
+def test_imports_against_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With commands that take a moment, whatever they import."""
+    monkeypatch.setattr(imports, "COMMANDS", {name: ["-c", "1"] for name in imports.COMMANDS})
+    words = ["imports.py", "--rounds", "1", "--save", str(tmp_path / "imports.json")]
+    monkeypatch.setattr(sys, "argv", words)
+    imports.main()
+    found = read_json(tmp_path / "imports.json")
+    assert found["import torch"]["to_torch"] == 1
+    assert found["adu --help"]["to_torch"] > 0
+
+
+def test_decoding(tmp_path: Path) -> None:
     words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
     said_apart("decode.py", *words, "--save", str(tmp_path / "decode.json"))
     assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
@@ -149,11 +160,19 @@ def test_what_is_changed_and_what_must_notice_are_there() -> None:
 
 
 def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
-    words = ["--tests", "tests/core/test_target.py", "--processes", "0"]
-    said_apart("branches.py", *words, "--save", str(tmp_path / "branches.json"))
-    rooms = read_json(tmp_path / "branches.json")["rooms"]
-    assert {"core", "runs", "all"} <= rooms.keys()
-    assert 0 < rooms["core"]["taken"] < rooms["core"]["branches"] < rooms["all"]["branches"]
+    """Of what coverage.py says of two files that it has seen run."""
+    package = tmp_path / "adu_core"
+    (package / "data").mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\nif x:\n    y = 2\nif not x:\n    y = 3\n")
+    (package / "data/b.py").write_text("for z in range(2):\n    z += 1\n")
+    code = "import coverage\nc = coverage.Coverage(branch=True)\nc.start()\n"
+    code += "import adu_core.a, adu_core.data.b\nc.stop()\nc.json_report(outfile='report.json')\n"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    assert branches.by_folder(read_json(tmp_path / "report.json")) == {
+        "core": {"branches": 4, "taken": 2},
+        "data": {"branches": 2, "taken": 2},
+        "all": {"branches": 6, "taken": 4},
+    }
 
 
 def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:

@@ -603,7 +603,7 @@ def test_the_command(
     words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
     words += ["--method", "gate", "--set", "copies=2", "--forget", "sketch"]
     assert main(["run", *words, "--save", str(tmp_path / "saved")]) == 0
-    audit = ["audit", str(tmp_path / "saved"), "--limit", "1"]
+    audit = ["audit", str(tmp_path / "saved"), "--limit", "1", "--tries", "5"]
     assert main([*audit, "--require", "nosuch>=1"]) == 2
     assert "no score 'nosuch'" in capsys.readouterr().err
     assert not (tmp_path / "saved" / "audit.json").exists()
