@@ -208,8 +208,8 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         *means("baseline_50_epochs", "method")[["h", "selectivity"]].iloc[0]
     ],
     "bench/world": lambda: [
-        means("bench/world", "method").loc[GATES, "h"].min(),
-        means("bench/world", "method").loc[GATES, "h"].max(),
+        means("bench/world", "method").loc[[*GATES, "late-gate"], "h"].min(),
+        means("bench/world", "method").loc[[*GATES, "late-gate"], "h"].max(),
         *means("bench/world", "method").loc[["full", "baseline"], "h"],
     ],
     "bench/pacs": lambda: [
