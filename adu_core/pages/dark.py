@@ -87,7 +87,8 @@ def _stay(figure: Figure) -> set[int]:
         for text in axes.texts:
             place = text.get_window_extent()
             middle = (place.x0 + place.x1) / 2, (place.y0 + place.y1) / 2
-            if pictures or any(patch.contains(*middle) for patch in coloured):
+            inside = pictures and axes.get_window_extent().contains(*middle)
+            if inside or any(patch.contains(*middle) for patch in coloured):
                 found.add(id(text))
     return found
 

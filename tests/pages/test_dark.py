@@ -16,6 +16,7 @@ import pytest
 import seaborn as sns
 from docutils import nodes
 from docutils.utils import new_document
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -112,6 +113,14 @@ def test_a_title_becomes_light_and_what_stands_on_pictures_stays() -> None:
         assert [text.get_color() for text in heated.axes[0].texts] == said
         assert min(ticks.get_color()[:3]) > 0.7
     plt.close("all")
+
+
+def test_text_above_a_heat_map_turns() -> None:
+    figure = heat()
+    above = figure.axes[0].text(2, -0.5, "above", color="black")
+    with darkened(figure):
+        assert to_rgb(above.get_color())[0] > 0.9
+    plt.close(figure)
 
 
 def test_text_on_a_coloured_bar_stays_and_on_a_grey_one_turns() -> None:
