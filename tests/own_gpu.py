@@ -18,6 +18,7 @@ import time
 import traceback
 from dataclasses import replace
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -105,8 +106,8 @@ def run(notebook: Path, place: Path) -> int:
     return 0 if on_gpu and used.data.startswith("folder:") else 1
 
 
-def run_aside(notebook: Path) -> bool:
-    """Whether it runs, in a folder that goes afterwards; what it prints is shown if it does not."""
+def run_aside(notebook: Path) -> None:
+    """Run it in a folder that goes afterwards. If it fails, show what it printed; exit with 1."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
         kept = os.dup(1), os.dup(2)
@@ -128,7 +129,7 @@ def run_aside(notebook: Path) -> bool:
     print(f"{notebook.name}: {'FAILED' if status else 'runs'}, {seconds:.0f} s", flush=True)
     if status:
         print("\n".join(lines), file=sys.stderr, flush=True)
-    return not status
+        sys.exit(1)
 
 
 def main() -> None:
@@ -143,11 +144,19 @@ def main() -> None:
         if "ADU_CLIP" not in os.environ:
             os.environ.update(stand_ins(Path(folder)))
         fork = multiprocessing.get_context("fork")
-        with fork.Pool(arguments.processes, maxtasksperchild=1) as pool:
-            work = sorted((each.resolve() for each in arguments.notebooks), reverse=True)
-            work.sort(key=lambda each: each.stem != SLOWEST)  # what takes long begins first
-            went = list(pool.imap_unordered(run_aside, work))
-    sys.exit(not all(went))
+        waiting = sorted(arguments.notebooks, key=lambda each: (each.stem == SLOWEST, each))
+        running: list[Any] = []
+        failed = False
+        while waiting or running:
+            while waiting and len(running) < arguments.processes:  # what takes long begins first
+                running.append(fork.Process(target=run_aside, args=(waiting.pop().resolve(),)))
+                running[-1].start()
+            wait([process.sentinel for process in running])
+            # One that was killed has said nothing, but has no exit status 0.
+            ended = [process for process in running if process.exitcode is not None]
+            failed |= any(process.exitcode for process in ended)
+            running = [process for process in running if process not in ended]
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -175,6 +175,14 @@ def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
     }
 
 
+def test_branches_of_some_tests(tmp_path: Path) -> None:
+    words = ["--tests", "tests/core/test_target.py", "--processes", "0"]
+    said_apart("branches.py", *words, "--save", str(tmp_path / "branches.json"))
+    rooms = read_json(tmp_path / "branches.json")["rooms"]
+    assert {"core", "runs", "all"} <= rooms.keys()
+    assert 0 < rooms["core"]["taken"] < rooms["core"]["branches"] < rooms["all"]["branches"]
+
+
 def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
     file = tmp_path / "test_a.py"
     file.write_text(

@@ -135,7 +135,8 @@ def do(arguments: argparse.Namespace) -> None:
     if found.doubt:
         print(f"\n{found.doubt}")
     print(f"\n{found.reason}")
-    print(f"saved in {folder}: bench.json, bench.png, runs{', trials' * bool(arguments.trials)}")
+    made = ("bench.json", "bench.png", "runs", "selective", "trials")
+    print(f"saved in {folder}: {', '.join(name for name in made if (folder / name).exists())}")
 
 
 def _ask(
