@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
@@ -64,6 +63,8 @@ class Timeline:
 
         Each frame starts from the one before, so that a point can be followed with the eye.
         """
+        from sklearn.manifold import TSNE  # late: it takes a second
+
         frames: list[np.ndarray] = []
         perplexity = min(30, (len(self.pictures) - 1) / 3)
         for features in self.features:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from adu_core.clip import FrozenCLIP
 from adu_core.machine.device import gains
@@ -73,4 +73,4 @@ def _by_chance(right: int, count: int, classes: int) -> bool:
     """Whether chance gives as many right answers; False where there are too few to tell."""
     if not count or classes ** -float(count) > RISK:
         return False
-    return bool(binom.sf(right - 1, count, 1 / classes) > RISK)
+    return bool(bdtrc(right - 1, count, 1 / classes) > RISK)

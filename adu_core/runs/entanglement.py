@@ -6,12 +6,6 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import silhouette_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from adu_core.losses import median_squared_distance, mmd2_matrix
@@ -66,6 +60,13 @@ def entanglement(
     Needs at least two classes and two domains. Raises ``ValueError`` if a domain has fewer than
     ``folds`` pictures.
     """
+    from sklearn.linear_model import LogisticRegression  # late: it takes a second
+    from sklearn.metrics import silhouette_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     part = stratified(labels, domains, most, seed)
     features, labels, domains = (x.cpu()[part] for x in (features, labels, domains))
     counts = torch.bincount(domains, minlength=len(domain_names))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 from adu_core.measure import harmonic_mean
 
 
 def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean and half-width of its 95 % interval (Student's t); NaN half-width for one value."""
-    from scipy.stats import t as student
-
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, float("nan")
     spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return mean, float(student.ppf(0.975, len(values) - 1)) * spread
+    return mean, float(stdtrit(len(values) - 1, 0.975)) * spread
 
 
 def half_width(half: float, digits: int = 1) -> str:

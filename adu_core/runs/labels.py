@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
@@ -88,6 +85,10 @@ def by_sentences(clip: FrozenCLIP, shots: DomainDataset, batch: int = 128) -> Te
 
 def by_clusters(clip: FrozenCLIP, shots: DomainDataset, seed: int) -> Tensor:
     """Domains (N,) from k-means on early tokens, each cluster named by ``by_sentences``."""
+    from scipy.optimize import linear_sum_assignment  # late: they take a second
+    from sklearn.cluster import KMeans
+    from sklearn.preprocessing import StandardScaler
+
     count = len(shots.domain_names)
     blocks = reachable(clip, BLOCKS)
     evidence = of_copies(

@@ -12,7 +12,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image
-from sklearn.manifold import TSNE
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -89,6 +88,8 @@ def save_sheet(pictures: DomainDataset, path: str | Path) -> None:
 
 def embed(features: Tensor, seed: int = 0) -> np.ndarray:
     """Features (N, E) as points in the plane, (N, 2), by t-SNE. Distances far apart mean little."""
+    from sklearn.manifold import TSNE  # late: it takes a second
+
     perplexity = min(30, (len(features) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
     points: np.ndarray = tsne.fit_transform(features.cpu().numpy())

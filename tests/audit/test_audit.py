@@ -4,7 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -597,9 +597,14 @@ def test_other_pictures_than_the_adapters_are_refused(
 
 
 def test_the_command(
-    tiny_path: str, picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_path: str,
+    picture_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """0 when all is met, 1 when a score is not, 2 for a bad word, and nothing done for that."""
+    monkeypatch.setitem(PARTS, "relearning", partial(relearning, steps=2))
     words = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
     words += ["--method", "gate", "--set", "copies=2", "--forget", "sketch"]
     assert main(["run", *words, "--save", str(tmp_path / "saved")]) == 0

@@ -246,12 +246,12 @@ def test_a_bench_from_the_command_line_goes_on_where_it_stopped(
 ) -> None:
     folder, answer = tmp_path / "bench", tmp_path / "bench.json"
     words = f"bench --data folder:{pictures} --clip {tiny_path} --shots 2 --trials 2 --seeds 2"
-    words += f" --methods zero-shot,gate,lp++ --processes 1 --save {folder} --json {answer}"
+    words += f" --methods zero-shot,lp++ --processes 1 --save {folder} --json {answer}"
     assert main(words.split()) == 0
     printed = capsys.readouterr().out
     found = json.loads(answer.read_text())
-    assert {r["method"]["name"] for r in found["rows"]} == {"zero-shot", "gate", "lp++"}
-    assert found["pick"] in {"zero-shot", "gate", "lp++"}
+    assert {r["method"]["name"] for r in found["rows"]} == {"zero-shot", "lp++"}
+    assert found["pick"] in {"zero-shot", "lp++"}
     assert found["reason"] in printed
     assert found["trials"] == 2
     assert all(1 <= len(r["validation_trials"]) <= r["tried"] for r in found["rows"])
@@ -285,9 +285,9 @@ def test_what_cannot_be_done_is_left_out_with_its_reason(
 def test_run_can_tune_first(
     pictures: Path, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = f"run --data folder:{pictures} --clip {tiny_path} --shots 2 --method gate --tune"
+    words = f"run --data folder:{pictures} --clip {tiny_path} --shots 2 --method lp++ --tune"
     assert main([*words.split(), "--trials", "2", "--save", str(tmp_path)]) == 0
-    assert "chosen on validation pictures: gate" in capsys.readouterr().out
+    assert "chosen on validation pictures: lp++" in capsys.readouterr().out
     assert len(list((tmp_path / "trials").glob("*.json"))) >= 2
 
 

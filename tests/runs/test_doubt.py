@@ -90,7 +90,8 @@ def test_it_is_said_before_the_work_and_under_the_table(
     assert read_json(tmp_path / "r.json")["found"]["measured"] == {"photo": 24, "sketch": 24}
 
     warn.cache_clear()
-    sweep = ["sweep", str(tmp_path / "s"), *words, "--methods", "nullspace,gate", "--seeds", "2"]
+    methods = ["--methods", "nullspace,text-gate"]
+    sweep = ["sweep", str(tmp_path / "s"), *words, *methods, "--seeds", "2"]
     for times in (1, 0):  # the second time all records are there already
         assert main([*sweep, "--processes", "2"]) == 0
         said = capsys.readouterr()
@@ -98,7 +99,7 @@ def test_it_is_said_before_the_work_and_under_the_table(
         assert said.out.count(CHANCE) == 1
 
     warn.cache_clear()
-    bench = ["bench", *words, "--methods", "nullspace,gate", "--seeds", "1", "--trials", "0"]
+    bench = ["bench", *words, *methods, "--seeds", "1", "--trials", "0"]
     assert main([*bench, "--save", str(tmp_path / "b"), "--processes", "1"]) == 0
     said = capsys.readouterr()
     assert said.err.count(CHANCE) == said.out.count(CHANCE) == said.err.count("giraffe;") == 1
