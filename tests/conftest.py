@@ -7,8 +7,8 @@ import pytest
 import torch
 from filelock import FileLock
 from hypothesis import settings
-from PIL import Image
 from quick import quick
+from trees import write_pictures
 
 from adu_core import FrozenCLIP, Model, Splits, Target, Task, load_clip, world
 from adu_core.cli import main
@@ -89,15 +89,9 @@ def gate(few: Splits) -> Model:
 @pytest.fixture(scope="session")
 def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Picture files: three domains, two classes, ten pictures of each."""
-    root = tmp_path_factory.mktemp("pictures")
     domains = ("real", "clipart", "sketch")
     data = world("train", 10, classes=("car", "house"), domains=domains, size=60)
-    for number, picture in enumerate(data.pictures):
-        domain, label = int(data.domains[number]), int(data.labels[number])
-        folder = root / data.domain_names[domain] / data.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
-    return root
+    return write_pictures(tmp_path_factory.mktemp("pictures"), data)
 
 
 @pytest.fixture(scope="session")

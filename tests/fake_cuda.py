@@ -195,7 +195,9 @@ def moved(x: Tensor, device: torch.device) -> Tensor:
 
 
 class Within:
-    """Whether an operation on pretended tensors is under way, which may make others itself."""
+    """What holds meanwhile: how many operations on pretended tensors are under way, which may make
+    others themselves, and whether there is float64.
+    """
 
     depth = 0
     doubles = True
@@ -204,26 +206,18 @@ class Within:
 class FromNothing(TorchDispatchMode):
     """Tensors that an operation on pretended ones makes on its way are on the pretended GPU."""
 
-    def __init__(self, within: Within) -> None:
-        super().__init__()
-        self.within = within
-
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         found = func(*args, **(kwargs or {}))
         none_given = not any(isinstance(x, Tensor) for x in leaves((args, kwargs or {})))
-        if self.within.depth and none_given:
+        if Within.depth and none_given:
             return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, found)
         return found
 
 
 class Requested(TorchFunctionMode):
     """Heeds what devices are asked for, before torch itself would look for them."""
-
-    def __init__(self, within: Within) -> None:
-        super().__init__()
-        self.within = within
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -233,34 +227,29 @@ class Requested(TorchFunctionMode):
             return to(*args, **kwargs)
         if func in (Tensor.cuda, Tensor.cpu):
             return moved(args[0], CUDA if func is Tensor.cuda else torch.device("cpu"))
-        device = kwargs.get("device")
-        device = torch.device(device) if device is not None else None
         # What was copied before, thousands of objects, says nothing of this copy's device.
         given = args[:1] if func is Tensor.__deepcopy__ else (args, kwargs)
         ours = any(is_pretended(x) for x in leaves(given))
-        if device is not None and device.type in ("cuda", "cpu"):
-            generator = kwargs.get("generator")
-            if device.type == "cuda" and generator is not None:
-                raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
-            kwargs["device"] = torch.device("cpu") if not ours else None
-            if not ours:
-                return tree_map(lambda x: moved_if_tensor(x, device), func(*args, **kwargs))
-            kwargs.pop("device")
-            return tree_map(lambda x: moved_if_tensor(x, device), self.inside(func, args, kwargs))
-        return self.inside(func, args, kwargs) if ours else func(*args, **kwargs)
-
-    def inside(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call ``func``, whose own tensors are on the pretended GPU meanwhile."""
-        self.within.depth += 1
-        try:
-            return func(*args, **kwargs)
-        finally:
-            self.within.depth -= 1
+        device = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
+        if device is None or device.type not in ("cuda", "cpu"):
+            return inside(func, args, kwargs) if ours else func(*args, **kwargs)
+        if device.type == "cuda" and kwargs.get("generator") is not None:
+            raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+        if ours:
+            del kwargs["device"]
+            found = inside(func, args, kwargs)
+        else:
+            found = func(*args, **kwargs | {"device": torch.device("cpu")})
+        return tree_map(lambda x: moved(x, device) if isinstance(x, Tensor) else x, found)
 
 
-def moved_if_tensor(x: Any, device: torch.device) -> Any:
-    """``moved`` for tensors; anything else as it is."""
-    return moved(x, device) if isinstance(x, Tensor) else x
+def inside(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call ``func``, whose own tensors are on the pretended GPU meanwhile."""
+    Within.depth += 1
+    try:
+        return func(*args, **kwargs)
+    finally:
+        Within.depth -= 1
 
 
 def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -293,7 +282,6 @@ class Autocast(torch.autocast):
 @contextlib.contextmanager
 def fake_cuda(doubles: bool = True) -> Iterator[None]:
     """Pretend that there is a GPU; without ``doubles``, one that has no float64, as Apple's."""
-    within = Within()
     memory = {"get_device_name": "a pretended GPU", "max_memory_allocated": 1_000_000}
     with contextlib.ExitStack() as stack:
         for name, value in memory.items():
@@ -301,6 +289,6 @@ def fake_cuda(doubles: bool = True) -> Iterator[None]:
         stack.enter_context(mock.patch.object(torch.cuda, "reset_peak_memory_stats"))
         stack.enter_context(mock.patch.object(torch, "autocast", Autocast))
         stack.enter_context(mock.patch.object(Within, "doubles", doubles))
-        stack.enter_context(FromNothing(within))
-        stack.enter_context(Requested(within))
+        stack.enter_context(FromNothing())
+        stack.enter_context(Requested())
         yield

@@ -29,7 +29,7 @@ import sklearn.manifold  # noqa: F401
 import torch
 from fake_cuda import fake_cuda
 from IPython.core.interactiveshell import InteractiveShell
-from PIL import Image
+from trees import write_pictures
 
 from adu_core import figures, load_clip, world  # noqa: F401
 from adu_core.audit.audit import PARTS
@@ -44,17 +44,12 @@ from adu_core.task import Method
 
 def stand_ins(place: Path) -> dict[str, str]:
     """What a reader would set for a CLIP of open_clip's and pictures that are not the book's."""
-    weights, root = place / "tiny.safetensors", place / "pictures"
+    weights = place / "tiny.safetensors"
     write_tensors(weights, load_clip("mini").model.state_dict())
-    drawn = world(
-        "test", 24, classes=("car", "house", "tree"), domains=("real", "clipart", "sketch")
-    )
-    names = {"real": "photo", "clipart": "comic", "sketch": "pencil"}
-    for number, picture in enumerate(drawn.pictures):
-        domain = drawn.domain_names[int(drawn.domains[number])]
-        folder = root / names[domain] / drawn.class_names[int(drawn.labels[number])]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
+    domains = ("real", "clipart", "sketch")
+    drawn = world("test", 24, classes=("car", "house", "tree"), domains=domains)
+    named = replace(drawn, domain_names=("photo", "comic", "pencil"))
+    root = write_pictures(place / "pictures", named)
     return {"ADU_CLIP": f"adu-mini:{weights}", "ADU_DATA": str(root), "ADU_SHOTS": "4"}
 
 

@@ -1,7 +1,10 @@
-"""What tests of several rooms share: quick methods, and values with one of them changed."""
+"""What tests of several rooms share: quick methods, a tokenizer, values with one changed."""
 
 from dataclasses import fields, replace
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from adu_core import Method, method
 
@@ -25,6 +28,20 @@ def quick(name: str, **settings: Any) -> Method:
     known = {each.name for each in fields(made)}
     short = {key: value for key, value in _SHORT.items() if key in known}
     return replace(made, **short | settings)
+
+
+class Words:
+    """A tokenizer: of each word its length, between a start token (or none) and an end."""
+
+    def __init__(self, start: list[int], end: int, pad: int) -> None:
+        self.start, self.end, self.pad = start, end, pad
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        rows = []
+        for text in texts:
+            row = [*self.start, *(10 + len(word) for word in text.split()), self.end]
+            rows.append((row + [self.pad] * 16)[:16])
+        return torch.tensor(rows)
 
 
 def put(values: dict[str, Any], place: str, value: Any) -> None:

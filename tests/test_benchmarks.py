@@ -39,14 +39,6 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-def said_apart(script: str, *words: str) -> str:
-    """The same of one that needs a process of its own: it forks, or sets threads or a cache."""
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / script), *words], check=True, capture_output=True, text=True
-    )
-    return done.stdout
-
-
 def test_a_step_against_the_matmul_limit(tmp_path: Path, said: Callable[..., str]) -> None:
     words = ["--clip", "mini", "--batch", "2", "--rounds", "1"]
     printed = said("step.py", *words, "--save", str(tmp_path / "step.json"))
@@ -82,8 +74,9 @@ def test_cost_against_pictures_and_classes(
 
 
 def test_work_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    words = ["--works", "picture cache", "--kills", "1"]
-    said_apart("kills.py", *words, "--save", str(tmp_path / "kills.json"))
+    """In a process of its own, as it forks."""
+    words = ["--works", "picture cache", "--kills", "1", "--save", str(tmp_path / "kills.json")]
+    subprocess.run([sys.executable, str(FOLDER / "kills.py"), *words], check=True)
     found = read_json(tmp_path / "kills.json")["works"]
     assert found.keys() == {"picture cache"}
     assert all(work["killed"] == work["same"] == 1 for work in found.values())
@@ -116,9 +109,13 @@ def test_imports_against_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["adu --help"]["to_torch"] > 0
 
 
-def test_decoding(tmp_path: Path) -> None:
+def test_decoding(
+    tmp_path: Path, said: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADU_CACHE", os.environ["ADU_CACHE"])  # it sets one of its own
+    monkeypatch.setattr("adu_core.data.cache.cores", lambda: 1)
     words = ["--pictures", "4", "--size", "32", "--rounds", "1"]
-    said_apart("decode.py", *words, "--save", str(tmp_path / "decode.json"))
+    said("decode.py", *words, "--save", str(tmp_path / "decode.json"))
     assert read_json(tmp_path / "decode.json")["cache"]["to_alone"] > 0
 
 
@@ -126,10 +123,10 @@ def test_the_parts_for_a_gpu_write_records_and_are_not_done_twice(
     tmp_path: Path, tiny_path: str, said: Callable[..., str]
 ) -> None:
     words = ["--device", "cpu", "--clip", tiny_path, "--shots", "1", "--tested", "64"]
-    words += ["--parts", "gate", "--out", str(tmp_path)]
-    assert "gate: " in said("gpu.py", *words)
-    record = read_json(tmp_path / "gate.json")
-    assert record["method"]["name"] == "gate"
+    words += ["--parts", "full", "--epochs", "1", "--out", str(tmp_path)]
+    assert "full: " in said("gpu.py", *words)
+    record = read_json(tmp_path / "full.json")
+    assert record["method"]["name"] == "full"
     assert record["shots"] == 65 * 4
     assert record["fit_seconds"] > 0
     assert record["largest_difference_of_a_second_run"] == 0  # the CPU's bits are its own
@@ -159,28 +156,28 @@ def test_what_is_changed_and_what_must_notice_are_there() -> None:
             assert (FOLDER.parent / f"tests/{name}.py").is_file()
 
 
-def test_branches_are_added_up_by_folder(tmp_path: Path) -> None:
-    """Of what coverage.py says of two files that it has seen run."""
-    package = tmp_path / "adu_core"
-    (package / "data").mkdir(parents=True)
-    (package / "a.py").write_text("x = 1\nif x:\n    y = 2\nif not x:\n    y = 3\n")
-    (package / "data/b.py").write_text("for z in range(2):\n    z += 1\n")
-    code = "import coverage\nc = coverage.Coverage(branch=True)\nc.start()\n"
-    code += "import adu_core.a, adu_core.data.b\nc.stop()\nc.json_report(outfile='report.json')\n"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    assert branches.by_folder(read_json(tmp_path / "report.json")) == {
+def test_branches_that_tests_take_are_added_up_by_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "adu_core/a.py": "x = 1\nif x:\n    y = 2\nif not x:\n    y = 3\n",
+        "adu_core/data/b.py": "for z in range(2):\n    z += 1\n",
+        "tests/test_a.py": "def test_a(): import adu_core.a, adu_core.data.b\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    for folder in ("adu_core", "adu_core/data"):
+        (tmp_path / folder / "__init__.py").touch()
+    monkeypatch.setattr(branches, "ROOT", tmp_path)
+    words = ["branches.py", "--processes", "0", "--save", str(tmp_path / "branches.json")]
+    monkeypatch.setattr(sys, "argv", words)
+    branches.main()
+    assert read_json(tmp_path / "branches.json")["rooms"] == {
         "core": {"branches": 4, "taken": 2},
         "data": {"branches": 2, "taken": 2},
         "all": {"branches": 6, "taken": 4},
     }
-
-
-def test_branches_of_some_tests(tmp_path: Path) -> None:
-    words = ["--tests", "tests/core/test_target.py", "--processes", "0"]
-    said_apart("branches.py", *words, "--save", str(tmp_path / "branches.json"))
-    rooms = read_json(tmp_path / "branches.json")["rooms"]
-    assert {"core", "runs", "all"} <= rooms.keys()
-    assert 0 < rooms["core"]["taken"] < rooms["core"]["branches"] < rooms["all"]["branches"]
 
 
 def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
@@ -192,7 +189,7 @@ def test_a_machine_counts_what_fails_on_it(tmp_path: Path) -> None:
         "@pytest.mark.skip\n"
         "def test_three(): pass\n"
     )
-    found = machines.test([str(file)], tmp_path / "played", os.environ | {"WHERE": "here"}, 1)
+    found = machines.test([str(file)], tmp_path / "played", os.environ | {"WHERE": "here"}, 0)
     assert found == {"tests": 2, "failed": 1}
     assert machines.failed(found)
     assert machines.described(found) == "1 of 2 passed"

@@ -200,12 +200,9 @@ GATES = ["door", "gate", "text-gate"]
 #: By folder of records, the numbers that its line in the README gives, in their order.
 LINES: dict[str, Callable[[], list[Any]]] = {
     "ablation": lambda: [
-        means("ablation", "method").loc[name, column]
+        means("ablation", "method", "instapg_block").loc[(name, 1), column]
         for column in ("h", "selectivity")
         for name in ("baseline", "instapg", "ddl", "full")
-    ],
-    "baseline_50_epochs": lambda: [
-        *means("baseline_50_epochs", "method")[["h", "selectivity"]].iloc[0]
     ],
     "bench/world": lambda: [
         means("bench/world", "method").loc[[*GATES, "late-gate"], "h"].min(),

@@ -114,7 +114,7 @@ def test_what_fails_in_a_cell_is_said_and_not_repeated(
 ) -> None:
     starts = kernel("none", 0)
     notebook = write(tmp_path / "a.ipynb", "1", cell, kernel="troubled")
-    patience = "5" if "sleep" in cell else "60"
+    patience = "3" if "sleep" in cell else "60"
     done = run(notebook, "--timeout", patience)
     assert done.returncode == 1
     assert said in done.stdout
@@ -164,6 +164,19 @@ def test_what_is_no_notebook_leaves_nothing(content: str | None, tmp_path: Path)
     assert not list(copy_of(path).parent.iterdir())
 
 
+#: In place of the program: a cell that divides by 0 fails.
+EXECUTE = """
+import sys
+from pathlib import Path
+notebook, copy = map(Path, sys.argv[1:3])
+if "1 / 0" in notebook.read_text():
+    sys.exit(1)
+copy.parent.mkdir(parents=True, exist_ok=True)
+copy.touch()
+print(f"{notebook}: executed")
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the Makefile is not for Windows")
 def test_make_executes_what_failed_or_changed_and_all_when_the_library_did(
     tmp_path: Path,
@@ -171,8 +184,8 @@ def test_make_executes_what_failed_or_changed_and_all_when_the_library_did(
     for name in ("adu_core/a.py", "book/results/a.json", "pyproject.toml", "requirements.lock"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for name in ("Makefile", "book/execute.py"):
-        shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    (tmp_path / "book/execute.py").write_text(EXECUTE, encoding="utf-8")
     for name in (".venv", "notebooks"):
         (tmp_path / name).mkdir()
     (tmp_path / ".venv/.ready").touch()

@@ -83,8 +83,6 @@ def test_the_makefile_asks_for_the_python_that_pyproject_asks_for():
     makefile = text("Makefile")
     assert f"version_info < ({least.replace('.', ', ')})" in makefile
     assert f'python_version = "{least}"' in text("pyproject.toml")
-    workflow = yaml.safe_load(text(".github/workflows/test.yml"))
-    assert least in workflow["jobs"]["locked"]["strategy"]["matrix"]["python"]
 
 
 def imports(path: Path) -> set[str]:

@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,27 +9,33 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
-def notebook(request: pytest.FixtureRequest) -> Path:
-    path: Path = request.param
-    return path
+def notebook(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
 
-def test_notebooks_are_stored_without_outputs(repository: Path) -> None:
-    notebooks = sorted((repository / "notebooks").glob("*.ipynb"))
-    assert notebooks
-    for path in notebooks:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        assert cells[0]["source"][0].startswith("# "), path
-        for cell in cells:
-            if cell["cell_type"] == "code":
-                assert not cell["outputs"], path
-                assert cell["execution_count"] is None, path
+@pytest.fixture
+def cells(notebook: Path) -> Any:
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
 
 
-def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+def code_of(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+def test_a_notebook_begins_with_its_title_and_is_stored_without_outputs(cells) -> None:
+    assert cells[0]["source"][0].startswith("# ")
+    for cell in code_of(cells):
+        assert not cell["outputs"]
+        assert cell["execution_count"] is None
+
+
+def test_every_chapter_has_what_the_others_have(notebook: Path, cells) -> None:
     prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    code = [c for c in cells if c["cell_type"] == "code"]
+    code = code_of(cells)
     for part in (
         "In this chapter", "**You will**", "**You need**", "## Summary", "**What to try next",
         "**Take away",
@@ -45,9 +52,9 @@ def test_every_chapter_has_what_the_others_have(notebook: Path) -> None:
     assert any("quiz(" in "".join(c["source"]) for c in code)
 
 
-def test_what_a_page_folds_is_folded_in_jupyter_and_on_colab(notebook: Path) -> None:
+def test_what_a_page_folds_is_folded_in_jupyter_and_on_colab(cells) -> None:
     """Solutions, guards and plumbing, and nothing else."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+    for cell in cells:
         about = cell["metadata"]
         folded = {"hide-cell", "hide-input", "remove-cell", "remove-input"} & set(
             about.get("tags", [])
@@ -56,14 +63,12 @@ def test_what_a_page_folds_is_folded_in_jupyter_and_on_colab(notebook: Path) -> 
         assert about.get("cellView") == ("form" if folded else None)
 
 
-def test_code_fits_the_column_of_a_page(notebook: Path) -> None:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    lines = [line for c in cells if c["cell_type"] == "code" for line in c["source"]]
+def test_code_fits_the_column_of_a_page(cells) -> None:
+    lines = [line for cell in code_of(cells) for line in cell["source"]]
     assert [line for line in lines if len(line.rstrip("\n")) > 84] == []
 
 
-def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+def test_every_figure_has_a_caption_and_a_text(cells) -> None:
     figures = [c["metadata"]["mystnb"] for c in cells if "image" in str(c["metadata"])]
     assert figures
     for figure in figures:
@@ -71,10 +76,9 @@ def test_every_figure_has_a_caption_and_a_text(notebook: Path) -> None:
         assert len(figure["figure"]["caption"]) > 20
 
 
-def test_tables_are_plain_and_quizzes_explain(notebook: Path) -> None:
+def test_tables_are_plain_and_quizzes_explain(cells) -> None:
     """A styled table runs its columns together; a reply that points elsewhere explains nothing."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    code = "\n".join("".join(cell["source"]) for cell in code_of(cells))
     assert not re.search(r"\.style\b(?!\()", code)
     assert not re.search(
         r"[Ll]ook (at the (table|figure|next)|below)|[Ss]ee (the next|below)", code

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from adu_core import load_splits
+from adu_core import DomainDataset, load_splits
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, read_share
 
 
@@ -22,6 +22,16 @@ def tree(root: Path, domains: Iterable[str], classes: Iterable[str], count: int)
         for label, name in enumerate(labels):
             for i in range(count):
                 draw(root / domain / name / f"{i:02}.png", (label, number, i))
+    return root
+
+
+def write_pictures(root: Path, data: DomainDataset) -> Path:
+    """A file for each picture, in the folder of its class in that of its domain."""
+    for number, picture in enumerate(data.pictures):
+        folder = root / data.domain_names[data.domains[number]]
+        path = folder / data.class_names[data.labels[number]] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(path)
     return root
 
 

@@ -19,7 +19,7 @@ from adu_core.rivals.gated import Gated
 from adu_core.runs.evaluate import evaluate
 from adu_core.runs.intervals import Interval, of_both, of_mean
 from adu_core.runs.record import RESULTS
-from adu_core.task import DomainDataset, Model
+from adu_core.task import DomainDataset
 
 SCHEMA = 2
 
@@ -71,6 +71,7 @@ def audit(
     ``parts`` are what is done by each name, for attacks of another strength
     """
     started, model = time.perf_counter(), materials.model
+    classifier = model.classifier if isinstance(model, Gated) else None
     reset_peak_memory(model.clip.device)
     accuracy = {
         who: evaluate(one, materials.test, model.target, entangled=False, known=known)[0]
@@ -99,7 +100,7 @@ def audit(
             **(about or {}),
         },
         "accuracy": accuracy,
-        "threshold": _threshold(model),
+        "threshold": None if classifier is None else float(classifier.threshold),
         "trained_on": sorted(model.method.trained_on),
     }
     for name in progress(parts):
@@ -172,12 +173,6 @@ def _held_out(materials: Materials) -> tuple[int, int]:
         return 0, 0
     gone = int(materials.model.target.mask(pictures).sum())
     return len(pictures) - gone, gone
-
-
-def _threshold(model: Model) -> float | None:
-    """From which probability on a gate refuses."""
-    classifier = model.classifier if isinstance(model, Gated) else None
-    return None if classifier is None else float(classifier.threshold)
 
 
 def best(found: Mapping[str, Mapping[str, Any]]) -> tuple[str, float]:

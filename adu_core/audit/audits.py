@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,14 @@ def read_audits(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     if isinstance(paths, str | Path):
         root = Path(paths)
         paths = sorted(root.rglob(NAME)) if root.is_dir() else [root]
-    rows = [_row(read_audit(path)) for path in paths]
+    rows = [
+        {
+            "forget": str(target_from_dict(record["forget"], "the audit")),
+            "method": record["method"]["name"],
+            **record["scores"],
+        }
+        for record in map(read_audit, paths)
+    ]
     if not rows:
         raise ValueError("there is no audit to read: run `adu audit` first")
     return pd.DataFrame(rows).astype(dict.fromkeys(SCORES, float))
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    target = str(target_from_dict(record["forget"], "the audit"))
-    return {"forget": target, "method": record["method"]["name"], **record["scores"]}

@@ -32,6 +32,7 @@ def card(record: Mapping[str, Any]) -> str:
         if threshold
         else ""
     )
+    date = f" on {pictures['date']}" if "date" in pictures else ""
     gone, kept = (sum(pictures[side].values()) for side in ("forgotten", "kept"))
     lines = "\n".join
     return f"""\
@@ -94,13 +95,9 @@ if asking gets more than twice as many right as guessing.
 
 {lines(f"- {line}" for line in _origin(record))}
 - Method `{name}` with {chosen or "no settings"}.
-- Audited in {made["seconds"]:.0f} s on {markdown(made["device"])}{_date(pictures)}, with \
+- Audited in {made["seconds"]:.0f} s on {markdown(made["device"])}{date}, with \
 adu-core {made["versions"]["adu-core"]} and torch {made["versions"]["torch"]}.
 """
-
-
-def _date(pictures: Mapping[str, Any]) -> str:
-    return f" on {pictures['date']}" if "date" in pictures else ""
 
 
 def _uses(record: Mapping[str, Any], target: str) -> list[str]:
@@ -189,9 +186,9 @@ def _costs(record: Mapping[str, Any]) -> list[str]:
     for name, before in effects["frozen"]["accuracy"].items():
         after = effects["model"]["accuracy"][name]
         lines.append(f"- {markdown(name)}: {before:.1f} → {after:.1f}")
+    before, after = (shown("ece", effects[who]["ece"]) for who in ("frozen", "model"))
     lines += [
-        "- calibration error: "
-        + " → ".join(shown("ece", effects[who]["ece"]) for who in ("frozen", "model")),
+        f"- calibration error: {before} → {after}",
         f"- {effects['unchanged']:.1f} of the answers are those of the CLIP before unlearning; the "
         f"mean cosine of the features with its own is {effects['cosine']:.3f}",
     ]
@@ -218,10 +215,10 @@ def cannot(record: Mapping[str, Any]) -> list[str]:
         )
     disguise = best_disguise(record)
     if disguise is not None and disguise[1] > asked + 5:
-        what = disguise[0]
+        what, right = disguise
         lines.append(
             f'That disguised pictures stay forgotten: with the disguise "{markdown(what)}", '
-            f"{disguise[1]:.1f} % are classified correctly, without it {asked:.1f} %."
+            f"{right:.1f} % are classified correctly, without it {asked:.1f} %."
         )
     if asked > 2 * chance:
         lines.append(

@@ -43,9 +43,9 @@ def disguises(materials: Materials, per_class: int = 25, tries: int = 200) -> di
     them and, if they are drawn, a part of its style; and an attacker searches: ``tries`` mixtures
     tried on the model (``queries``), and gradients of a gate of their own (``gradients``).
     """
-    pictures = _few(materials.forgotten, per_class)
-    if len(pictures) == 0:
+    if len(materials.forgotten) == 0:
         raise ValueError("there is no picture of what should be forgotten to disguise")
+    pictures = _few(materials.forgotten, per_class)
     found = {}
     for family, name, shown in _all(materials, pictures, per_class, tries):
         right = materials.right(shown)
@@ -112,7 +112,7 @@ def _few(dataset: DomainDataset, per_class: int) -> DomainDataset:
         (dataset.labels == label).nonzero().flatten()[:per_class]
         for label in dataset.labels.unique().tolist()
     ]
-    return dataset.subset(torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64))
+    return dataset.subset(torch.cat(chosen))
 
 
 def smaller(pictures: Tensor) -> Tensor:

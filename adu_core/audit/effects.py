@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,6 @@ def effects(materials: Materials) -> dict[str, Any]:
                  the training had
     """
     kept = materials.kept
-    labels, present = kept.labels.cpu(), set(kept.domains.tolist())
     half = kept.subset(torch.arange(0, len(kept), 2))
     inverted = replace(half, pictures=255 - half.pictures)
     found, named, features = dict[str, Any](), [], []
@@ -42,25 +42,16 @@ def effects(materials: Materials) -> dict[str, Any]:
         features.append(of_kept)
         sure, answered = logits(model, of_kept, kept.class_names).softmax(dim=1).max(dim=1)
         answered = answered.masked_fill(refused, -1)
+        hits = answered == kept.labels.cpu()
         named.append(answered)
         found[who] = {
-            "refused": {
-                name: percent(refused[kept.labels == number])
-                for number, name in enumerate(kept.class_names)
-                if bool((kept.labels == number).any())
-            },
-            "accuracy": {
-                name: percent((answered == labels)[kept.domains == number])
-                for number, name in enumerate(kept.domain_names)
-                if number in present
-            },
+            "refused": _of_each(kept.class_names, kept.labels, refused),
+            "accuracy": _of_each(kept.domain_names, kept.domains, hits),
             "refused_changed": {
                 name: percent(seen(model, corrupted(kept, name).pictures)[1]) for name in CHANGED
             },
             "ece": (
-                None
-                if bool(refused.all())
-                else calibration_error(sure[~refused], (answered == labels)[~refused])
+                None if bool(refused.all()) else calibration_error(sure[~refused], hits[~refused])
             ),
             "negatives": right(model, inverted),
         }
@@ -69,6 +60,12 @@ def effects(materials: Materials) -> dict[str, Any]:
         "unchanged": percent(named[0] == named[1]),
         **found,
     }
+
+
+def _of_each(names: Sequence[str], numbers: Tensor, true: Tensor) -> dict[str, float]:
+    """The share that is true, in percent, by name; ``numbers`` (N,) says which each is of."""
+    places = {name: numbers.cpu() == number for number, name in enumerate(names)}
+    return {name: percent(true[here]) for name, here in places.items() if here.any()}
 
 
 def calibration_error(confidence: Tensor, hits: Tensor, bins: int = BINS) -> float:

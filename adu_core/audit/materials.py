@@ -116,11 +116,6 @@ class Materials:
         frozen, own = ((features.cpu(), refused) for features, refused in found)
         return frozen, own
 
-    @property
-    def features(self) -> tuple[Tensor, Tensor]:
-        """Of these the features, (N, feature_size) each."""
-        return self.seen[0][0], self.seen[1][0]
-
 
 def zero_shot(model: Model, clip: FrozenCLIP) -> Model:
     """A CLIP as a model of the same names and target."""

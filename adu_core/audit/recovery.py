@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from adu_core.audit.materials import Materials, percent
 from adu_core.clip import Trace
+from adu_core.rivals.evidence import BATCH
 from adu_core.task import DomainDataset, Model
 
 #: Pictures of each class that an attacker has.
@@ -25,7 +25,7 @@ FINAL = "feature"
 
 
 @torch.no_grad()
-def places(model: Model, pictures: Tensor, batch_size: int = 128) -> dict[str, Tensor]:
+def places(model: Model, pictures: Tensor) -> dict[str, Tensor]:
     """What can be read at each place of a model's forward pass, on the CPU.
 
     "block 1" and so on: the first token and the mean over the picture's own tokens, (N, 2 · width);
@@ -33,7 +33,7 @@ def places(model: Model, pictures: Tensor, batch_size: int = 128) -> dict[str, T
     """
     clip, found = model.clip, dict[str, list[Tensor]]()
     own = clip.tower.own
-    for batch in pictures.split(batch_size):
+    for batch in pictures.split(BATCH):
         trace = Trace()
         features = model.features(batch, trace)
         for number, tokens in enumerate(trace.tokens[:-1]):  # the last one's are the feature
@@ -44,7 +44,7 @@ def places(model: Model, pictures: Tensor, batch_size: int = 128) -> dict[str, T
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
-def recovery(materials: Materials, shots: Sequence[int] = SHOTS, seed: int = 0) -> dict[str, Any]:
+def recovery(materials: Materials, shots: Sequence[int] = SHOTS) -> dict[str, Any]:
     """Accuracy in percent on what should be forgotten, by place and number of pictures a class.
 
     Of the model, of the frozen CLIP (the same places without the method's parts), and of the
@@ -63,8 +63,7 @@ def recovery(materials: Materials, shots: Sequence[int] = SHOTS, seed: int = 0) 
         found[who] = {
             place: {
                 how: [
-                    _accuracy(read, known[place], asked[place], materials, count, seed)
-                    for count in tried
+                    _accuracy(read, known[place], asked[place], materials, count) for count in tried
                 ]
                 for how, read in (("prototypes", prototypes), ("probe", probe))
             }
@@ -90,12 +89,11 @@ def _accuracy(
     asked: Tensor,
     materials: Materials,
     count: int,
-    seed: int,
 ) -> float:
     """What a reader has right, a mean over draws of ``count`` pictures of each class."""
     attack, found = materials.attack, []
     for draw in range(min(DRAWS, max(1, materials.most // count))):
-        index = few(attack, count, seed * DRAWS + draw)
+        index = few(attack, count, seed=draw)
         named = read(known[index], attack.labels[index], asked)
         found.append(percent(named == materials.forgotten.labels))
     return sum(found) / len(found)
@@ -115,5 +113,4 @@ def probe(known: Tensor, labels: Tensor, asked: Tensor) -> Tensor:
     """What a logistic regression on standardised features names: (n, F), (n,), (N, F) → (N,)."""
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     regression.fit(known.double().numpy(), labels.numpy())
-    named = regression.predict(asked.double().numpy())
-    return torch.from_numpy(np.asarray(named)).long()
+    return torch.as_tensor(regression.predict(asked.double().numpy()))

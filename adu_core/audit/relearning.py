@@ -8,13 +8,12 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from adu_core import losses
 from adu_core.audit.materials import Materials, right
 from adu_core.audit.recovery import few
 from adu_core.loop import Batch, Steps, train
-from adu_core.rivals.edited import EditedCLIP
+from adu_core.rivals.edited import EditedCLIP, towards_class
 from adu_core.task import DomainDataset, Model
 
 #: Pictures of each class that an attacker trains on, and how often they are drawn anew.
@@ -78,12 +77,6 @@ def easiest(found: dict[str, Any]) -> float:
     return max(found[way][-1] for way in ("parts", "weights", "off") if found[way])
 
 
-def _tower(model: Model) -> nn.Module:
-    clip = model.edited if isinstance(model, EditedCLIP) else model.clip
-    tower: nn.Module = clip.model.visual
-    return tower
-
-
 def relearned(
     model: Model, pictures: DomainDataset, steps: int, seed: int, *, whole: bool
 ) -> Model:
@@ -96,7 +89,8 @@ def relearned(
     groups: list[dict[str, Any]] = []
     inside: set[int] = set()
     if whole:
-        tower = list(_tower(taught).requires_grad_(True).parameters())
+        clip = taught.edited if isinstance(taught, EditedCLIP) else taught.clip
+        tower = list(clip.model.visual.requires_grad_(True).parameters())
         inside = {id(weight) for weight in tower}
         groups.append({"params": tower, "scale": WEIGHTS_RATE / PARTS_RATE})
     own = [weight for weight in taught.parameters() if id(weight) not in inside]
@@ -113,7 +107,7 @@ def relearned(
 
     def loss(batch: Batch) -> Loss:
         logits = taught.logits(taught.features(batch.pictures))
-        return Loss(losses.memorize(logits, batch.labels, torch.ones_like(batch.forgotten)))
+        return Loss(towards_class(logits, batch.labels))
 
     train(
         taught,

@@ -75,7 +75,7 @@ def retrieval(materials: Materials) -> dict[str, Any]:
     """
     test, found = materials.test, {}
     styles = [STYLE_WORDS.get(name, name) for name in test.domain_names]
-    for (who, model), features in zip(materials.both, materials.features, strict=True):
+    for (who, model), (features, _) in zip(materials.both, materials.seen, strict=True):
         captions = model.sentences([f"a {s} of a {c}" for c in test.class_names for s in styles])
         asked = features[materials.gone].to(captions)
         nearest = (asked @ captions.T).argmax(dim=1).cpu() // len(styles)

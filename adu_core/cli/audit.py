@@ -85,8 +85,7 @@ def do(arguments: argparse.Namespace) -> int:
     check_device(arguments.device)
     clip = clip_from(arguments.clip) if arguments.clip else None
     reference = clip_from(arguments.reference) if arguments.reference else None
-    changes = {key: getattr(arguments, key) for key in ("data", "limit")}
-    spec = run_of(arguments.adapter, clip=clip, **changes)
+    spec = run_of(arguments.adapter, clip=clip, data=arguments.data, limit=arguments.limit)
     data = listed(spec.data)
     check(arguments.adapter, spec, data)
     device, audited = resolved(arguments.device, spec.clip), fingerprint(arguments.adapter)

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
-from adu_core.cli.cases import add_cases, cases_from, describe
-from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
 from adu_core.rivals.methods import METHODS
 
@@ -38,38 +36,28 @@ examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
+    add, count = command.add_argument, options.count
     options.add_data(command)
-    count = options.count
-    command.add_argument(
-        "--methods", type=options.words, metavar="A,B,…", help="some of them (default: all)"
-    )
-    add_cases(command, "sketch")
-    command.add_argument(
+    add("--methods", type=options.words, metavar="A,B,…", help="some of them (default: all)")
+    options.add_cases(command, "sketch")
+    add(
         "--forget-classes",
         action="append",
         metavar="CLASS",
         help="classes to forget, everywhere or, with --forget, in those domains",
     )
-    command.add_argument(
+    add(
         "--trials",
         type=count(0),
         default=8,
         help="settings tried per method; 0 takes the defaults (8)",
     )
-    command.add_argument("--seeds", type=count(1), default=2, help="runs on test pictures (2)")
-    command.add_argument(
-        "--processes", type=count(1), default=2, help="runs at a time, sharing the cores (2)"
-    )
-    command.add_argument(
-        "--yes", action="store_true", help="start, though it takes more than ten minutes"
-    )
-    command.add_argument(
-        "--preset", choices=("mini", "paper"), help="settings to start from (by --clip)"
-    )
-    command.add_argument(
-        "--save", default="runs/bench", metavar="DIR", help="records, table, figure (runs/bench)"
-    )
-    command.add_argument("--json", metavar="FILE", help="write the table, for programs to read")
+    add("--seeds", type=count(1), default=2, help="runs on test pictures (2)")
+    add("--processes", type=count(1), default=2, help="runs at a time, sharing the cores (2)")
+    add("--yes", action="store_true", help="start, though it takes more than ten minutes")
+    add("--preset", choices=("mini", "paper"), help="settings to start from (by --clip)")
+    add("--save", default="runs/bench", metavar="DIR", help="records, table, figure (runs/bench)")
+    add("--json", metavar="FILE", help="write the table, for programs to read")
 
 
 #: A bench that takes longer, in seconds, is not begun without --yes.
@@ -83,7 +71,6 @@ def do(arguments: argparse.Namespace) -> None:
     options.check_writable(folder, "--save", folder=True)
     if arguments.json:
         options.check_writable(arguments.json, "--json")
-    clip_from(arguments.clip)
     preset = options.preset_of(arguments)
 
     from adu_core.data.sources import source_names
@@ -95,13 +82,14 @@ def do(arguments: argparse.Namespace) -> None:
 
     check_device(arguments.device)
     known = source_names(arguments.data)
-    cases, classes = cases_from(arguments), arguments.forget_classes
+    cases, classes = options.cases_from(arguments), arguments.forget_classes
     targets = (
         Grid(forget=cases, classes=classes or ()).targets(known)
         if cases
         else [options.target_from(None, classes, known)]
     )
-    print(describe(targets), flush=True)
+    what = options.described(targets)
+    print(what, flush=True)
     methods = [method(name, preset) for name in names]
     template = options.spec_from(arguments, methods[0], targets[0])
     seeds = range(arguments.seeds)
@@ -123,7 +111,7 @@ def do(arguments: argparse.Namespace) -> None:
     write_json(folder / "bench.json", values)
     from adu_core.show import bench_figure, figures  # late: drawing takes seconds to import
 
-    title = f"{describe(targets)} ({arguments.data}), {seeds_said}, test pictures"
+    title = f"{what} ({arguments.data}), {seeds_said}, test pictures"
     figure = bench_figure.bench_figure(found.rows, found.trials, title)
     figures.save(figure, folder / "bench.png")
     if arguments.json:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
-from adu_core.cli.options import count
 from adu_core.machine.device import gains
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 def add_machines(command: argparse.ArgumentParser) -> None:
     """The options."""
+    count = options.count
     command.add_argument("--processes", type=count(1), default=1, help="runs at a time (1)")
     slurm = command.add_argument_group("a SLURM cluster, by submitit")
     slurm.add_argument("--slurm", metavar="PARTITION", help="send the runs there")

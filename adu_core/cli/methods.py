@@ -41,14 +41,11 @@ def do(arguments: argparse.Namespace) -> None:
     print(f"can forget {', '.join(sorted(made.kinds))}\n")
     small, search = made.small, made.search()
     for each in fields(made):
-        default = getattr(made, each.name)
-        line = f"{each.metadata['help']} (default {default}"
-        line += f"; small CLIPs {small[each.name]}" if each.name in small else ""
-        line += (
-            f"; searched {', '.join(map(str, search[each.name]))}" if each.name in search else ""
-        )
-        print(
-            textwrap.fill(
-                f"{line})", 96, initial_indent=f"  {each.name:<20}", subsequent_indent=" " * 22
-            )
-        )
+        values = [f"default {getattr(made, each.name)}"]
+        if each.name in small:
+            values.append(f"small CLIPs {small[each.name]}")
+        if each.name in search:
+            values.append(f"searched {', '.join(map(str, search[each.name]))}")
+        line = f"{each.metadata['help']} ({'; '.join(values)})"
+        name = f"  {each.name:<20}"
+        print(textwrap.fill(line, 96, initial_indent=name, subsequent_indent=" " * 22))

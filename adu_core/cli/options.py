@@ -60,7 +60,7 @@ def add_clip(command: argparse.ArgumentParser, default: str) -> None:
 
 
 def add_device(command: argparse.ArgumentParser) -> None:
-    """Where is computed; ``say_where`` tells it."""
+    """Where is computed."""
     command.add_argument(
         "--device",
         default="auto",
@@ -114,10 +114,9 @@ def add_source(command: argparse.ArgumentParser) -> None:
 
 def add_skips(command: argparse.ArgumentParser) -> None:
     """What may be left out of the pictures instead of being an error."""
-    command.add_argument(
-        "--skip-bad", action="store_true", help="leave out pictures that cannot be read"
-    )
-    command.add_argument(
+    add = command.add_argument
+    add("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
+    add(
         "--skip-small",
         action="store_true",
         help="leave out, in every domain, classes with too few pictures for the shots or a share",
@@ -149,12 +148,13 @@ def complete_data(arguments: argparse.Namespace) -> None:
 
 def add_settings(command: argparse.ArgumentParser) -> None:
     """A method's settings."""
-    command.add_argument(
+    add = command.add_argument
+    add(
         "--preset",
         choices=("mini", "paper"),
         help="settings to start from: mini for small CLIPs, paper for open_clip's (by --clip)",
     )
-    command.add_argument(
+    add(
         "--set",
         action="append",
         default=[],
@@ -172,6 +172,39 @@ def add_on(command: argparse.ArgumentParser) -> None:
         default="test",
         help="pictures to measure on; choose settings on validation (test)",
     )
+
+
+def add_cases(command: argparse.ArgumentParser, default: str) -> None:
+    """What a bench or a sweep forgets: one case, or several in turn."""
+    add = command.add_argument
+    add(
+        "--forget",
+        action="append",
+        metavar="DOMAIN",
+        help="a domain to forget; several times for several at once, which is one case",
+    )
+    add(
+        "--cases",
+        type=words,
+        metavar="A,B+C,…",
+        help="what to forget in turn, the results are means over them: A+B is one case of two "
+        f"domains, each is every domain by itself ({default})",
+    )
+
+
+def cases_from(arguments: argparse.Namespace) -> list[str]:
+    """What ``add_cases`` asked for, as a grid has it; empty if nothing was said."""
+    if arguments.forget and arguments.cases:
+        raise ValueError("say --forget, for one case, or --cases, for several in turn")
+    return ["+".join(arguments.forget)] if arguments.forget else arguments.cases or []
+
+
+def described(targets: Sequence[Target]) -> str:
+    """What is forgotten, as the first line of a command says it."""
+    cases = [str(target).replace(", ", " + ") for target in targets]
+    if len(cases) > 1:
+        return f"forget by turns: {'; '.join(cases)}"
+    return f"forget {cases[0]}{', at once' if '+' in cases[0] else ''}"
 
 
 def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None:
@@ -200,9 +233,9 @@ def check_writable(path: str | Path, what: str, *, folder: bool = False) -> None
 
 
 def preset_of(arguments: argparse.Namespace) -> Preset:
-    """The preset that was asked for, or the one that suits the CLIP."""
-    preset: Preset = arguments.preset or preset_for(clip_from(arguments.clip))
-    return preset
+    """The preset that was asked for, or the one that suits the CLIP, which must name weights."""
+    suits = preset_for(clip_from(arguments.clip))
+    return arguments.preset or suits
 
 
 def method_from(name: str, arguments: argparse.Namespace) -> Method:

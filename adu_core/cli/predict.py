@@ -43,18 +43,19 @@ BATCH = 64
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--adapter", required=True, metavar="DIR", help="of `adu run --save`")
-    command.add_argument("--clip", metavar="CLIP", help="if it is not where the adapter says")
+    add = command.add_argument
+    add("--adapter", required=True, metavar="DIR", help="of `adu run --save`")
+    add("--clip", metavar="CLIP", help="if it is not where the adapter says")
     options.add_device(command)
-    command.add_argument(
+    add(
         "--top",
         type=options.count(1),
         default=1,
         metavar="K",
         help="the K most probable classes, or all if there are fewer (1)",
     )
-    command.add_argument("--json", action="store_true", help="a line of JSON for each picture")
-    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder")
+    add("--json", action="store_true", help="a line of JSON for each picture")
+    add("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder")
 
 
 def do(arguments: argparse.Namespace) -> int:

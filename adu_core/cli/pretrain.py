@@ -99,7 +99,7 @@ def do(arguments: argparse.Namespace) -> None:
         epochs, count = SMOKE["epochs"], SMOKE["pictures"]
     if drawn(arguments.data):
         epochs, count = epochs or WORLD_EPOCHS, count or WORLD_PICTURES
-        about |= {"seed": arguments.seed}
+        about["seed"] = arguments.seed
         world = {"classes": CLASSES, "mix": parse(arguments.data).mix, "size": arguments.size}
         pictures = draw_world(
             "pretrain", count, domains=seen, avoid=without, seed=arguments.seed, **world

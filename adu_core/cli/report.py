@@ -26,42 +26,37 @@ examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("folder", metavar="DIR", help="where the records are")
-    command.add_argument(
+    add = command.add_argument
+    add("folder", metavar="DIR", help="where the records are")
+    add(
         "--by",
         type=options.words,
         default=["method"],
         metavar="COLUMN,…",
         help="what the means are grouped by, as method,forget or shots (method)",
     )
-    command.add_argument(
+    add(
         "--also",
         type=options.words,
         default=[],
         metavar="COLUMN,…",
         help="means of further columns, as h_held_out, of_perfect or fit_seconds",
     )
-    command.add_argument(
+    add(
         "--fronts",
         action="store_true",
         help="also the Mem-For front of each method, over every setting in the folder",
     )
-    command.add_argument(
+    add(
         "--against",
         type=options.words,
         metavar="COLUMN,…",
         help="also how For and selectivity go with a column from run to run, as mmd2.after",
     )
-    command.add_argument("--figure", metavar="FILE", help="draw the means; the suffix says how")
-    command.add_argument(
-        "--pack", action="store_true", help="then put DIR's records into one file, records.jsonl"
-    )
-    command.add_argument(
-        "--check", action="store_true", help="instead: can others use these records?"
-    )
-    command.add_argument(
-        "--audits", action="store_true", help="the scores of `adu audit` instead, a line each"
-    )
+    add("--figure", metavar="FILE", help="draw the means; the suffix says how")
+    add("--pack", action="store_true", help="then put DIR's records into one file, records.jsonl")
+    add("--check", action="store_true", help="instead: can others use these records?")
+    add("--audits", action="store_true", help="the scores of `adu audit` instead, a line each")
 
 
 def do(arguments: argparse.Namespace) -> int:

@@ -36,33 +36,29 @@ PROTOCOLS = ("office-home", "mini-domainnet", "imagenet", "pacs", "domainnet")
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    count = options.count
-    command.add_argument("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
-    command.add_argument(
-        "--root", metavar="DIR", help="where the dataset lies, or hub:NAME of the Hugging Face Hub"
-    )
-    command.add_argument("--download", action="store_true", help="fetch hub:NAME first")
+    add, count = command.add_argument, options.count
+    add("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
+    add("--root", metavar="DIR", help="where the dataset lies, or hub:NAME of the Hugging Face Hub")
+    add("--download", action="store_true", help="fetch hub:NAME first")
     options.add_clip(command, "ViT-B-16-quickgelu:openai")
-    command.add_argument("--save", metavar="DIR", help="where records and tables go")
-    command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
-    command.add_argument(
-        "--methods", type=options.words, metavar="A,B,…", help="in place of the paper's"
-    )
-    command.add_argument(
+    add("--save", metavar="DIR", help="where records and tables go")
+    add("--seeds", type=count(1), default=3, help="how many seeds (3)")
+    add("--methods", type=options.words, metavar="A,B,…", help="in place of the paper's")
+    add(
         "--also",
         type=options.words,
         default=[],
         metavar="A,B,…",
         help="methods besides, as gate,door",
     )
-    command.add_argument(
+    add(
         "--counts",
         type=_counts,
         default=(),
         metavar="1,2,…",
         help="how many domains are forgotten at once (1,2,3)",
     )
-    command.add_argument(
+    add(
         "--text-prompts",
         type=count(0),
         default=0,
@@ -71,7 +67,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     options.add_skips(command)
     options.add_settings(command)
-    command.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop")
+    add("--dry-run", action="store_true", help="say what it would cost, and stop")
     add_machines(command)
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adu_core.cli import options
-from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device, resolved
 from adu_core.rivals.methods import METHODS
 
@@ -40,21 +39,22 @@ examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
+    add = command.add_argument
     options.add_data(command)
-    command.add_argument(
+    add(
         "--forget",
         action="append",
         metavar="DOMAIN",
         help="a domain to forget; several times for several at once (default: sketch)",
     )
-    command.add_argument(
+    add(
         "--forget-classes",
         action="append",
         metavar="CLASS",
         help="a class to forget, several times for several: everywhere, or with --forget only in "
         "those domains",
     )
-    command.add_argument(
+    add(
         "--method",
         choices=tuple(METHODS),
         default="full",
@@ -63,20 +63,12 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     options.add_settings(command)
     options.add_on(command)
-    command.add_argument(
-        "--seed", type=options.count(0), default=0, help="draws shots and prompts (0)"
-    )
-    command.add_argument(
-        "--tune", action="store_true", help="choose the settings first, on validation pictures"
-    )
-    command.add_argument(
-        "--trials", type=options.count(1), help="how many settings --tune tries (8)"
-    )
-    command.add_argument("--save", metavar="DIR", help="keep model, record, history and a figure")
-    command.add_argument(
-        "--force", action="store_true", help="replace a finished run that is in --save or --json"
-    )
-    command.add_argument("--json", metavar="FILE", help="write the record, for programs to read")
+    add("--seed", type=options.count(0), default=0, help="draws shots and prompts (0)")
+    add("--tune", action="store_true", help="choose the settings first, on validation pictures")
+    add("--trials", type=options.count(1), help="how many settings --tune tries (8)")
+    add("--save", metavar="DIR", help="keep model, record, history and a figure")
+    add("--force", action="store_true", help="replace a finished run that is in --save or --json")
+    add("--json", metavar="FILE", help="write the record, for programs to read")
 
 
 def do(arguments: argparse.Namespace) -> None:
@@ -88,7 +80,6 @@ def do(arguments: argparse.Namespace) -> None:
         options.check_writable(arguments.json, "--json")
     if folder:
         options.check_writable(folder, "--save", folder=True)
-    clip_from(arguments.clip)
     method = options.method_from(arguments.method, arguments)
 
     from adu_core.machine.files import write_json
@@ -103,8 +94,7 @@ def do(arguments: argparse.Namespace) -> None:
     read_anew(arguments.data)
     names = names_of(arguments.data)
     target = options.target_from(arguments.forget, arguments.forget_classes, names)
-    more = {"seed": arguments.seed, "on": arguments.on}
-    spec = options.spec_from(arguments, method, target, **more)
+    spec = options.spec_from(arguments, method, target, seed=arguments.seed, on=arguments.on)
     if arguments.json and not arguments.force:
         _refuse_other(Path(arguments.json), spec, tuned=arguments.tune)
     options.begin(arguments, [spec])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
-from adu_core.cli.cases import add_cases, cases_from, describe
 from adu_core.cli.machines import add_machines, refuse_failed, run_all
 from adu_core.clips.grammar import clip_from
 from adu_core.machine.device import check_device
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 #: The options whose place a grid file takes.
 IN_GRID = (
     "data", "clip", "shots", "limit", "preset", "set", "on", "methods", "forget", "cases", "seeds",
-    "first_seed",
 )  # fmt: skip
 SUMMARY = "many runs, in parallel or on a cluster"
 EXAMPLES = """\
@@ -47,23 +45,22 @@ A grid file holds what is varied; every list is, in all combinations:
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("folder", metavar="DIR", help="where the records go")
-    command.add_argument("--grid", metavar="FILE", help="a YAML file that says what is run")
+    add = command.add_argument
+    add("folder", metavar="DIR", help="where the records go")
+    add("--grid", metavar="FILE", help="a YAML file that says what is run")
     options.add_data(command)
     options.add_settings(command)
     options.add_on(command)
-    command.add_argument(
+    add(
         "--methods",
         type=options.words,
         default=["baseline", "instapg", "ddl", "full"],
         metavar="A,B,…",
         help="which, by name (baseline,instapg,ddl,full)",
     )
-    add_cases(command, "each")
-    count = options.count
-    command.add_argument("--seeds", type=count(1), default=3, help="how many seeds (3)")
-    command.add_argument("--first-seed", type=count(0), default=0, help="the lowest of them (0)")
-    command.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
+    options.add_cases(command, "each")
+    add("--seeds", type=options.count(1), default=3, help="how many seeds (3)")
+    add("--dry-run", action="store_true", help="say what would be run, and stop")
     add_machines(command)
     command.set_defaults(usual={name: command.get_default(name) for name in IN_GRID})
 
@@ -80,10 +77,9 @@ def do(arguments: argparse.Namespace) -> None:
 
     if not (arguments.slurm or arguments.dask):  # a login node need not have the device
         check_device(arguments.device)
-    work = [spec for grid in grids for spec in grid.specs()]
-    work = list(dict.fromkeys(work))
+    work = list(dict.fromkeys(spec for grid in grids for spec in grid.specs()))
     if arguments.forget or arguments.cases:
-        print(describe(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
+        print(options.described(list(dict.fromkeys(spec.forget for spec in work))), flush=True)
     if arguments.dry_run:
         print(forecast(work, arguments.folder, arguments.processes))
         return
@@ -100,26 +96,21 @@ def _grids(arguments: argparse.Namespace) -> list[Grid]:
     from adu_core.runs.grid import GRID, Grid, read_grids
 
     beside = Path(arguments.folder) / GRID
-    usual = arguments.usual
-    given = [name for name, value in usual.items() if getattr(arguments, name) != value]
+    given = [name for name, usual in arguments.usual.items() if getattr(arguments, name) != usual]
     if arguments.grid or (beside.is_file() and not given):
         file = arguments.grid or beside
         if given:
-            option = f"--{given[0].replace('_', '-')}"
-            raise ValueError(f"{option} belongs in {file}, which holds the whole grid")
+            raise ValueError(f"--{given[0]} belongs in {file}, which holds the whole grid")
         return read_grids(file)
-    clip = clip_from(arguments.clip)
-    names = options.methods_from(arguments.methods)
-    first = arguments.first_seed
     return [
         Grid(
-            methods=names,
+            methods=options.methods_from(arguments.methods),
             set={key: text.split(",") for key, text in arguments.set},
             preset=arguments.preset,
-            forget=cases_from(arguments) or ("each",),
-            seeds=range(first, first + arguments.seeds),
+            forget=options.cases_from(arguments) or ("each",),
+            seeds=range(arguments.seeds),
             data=[arguments.data],
-            clip=clip,
+            clip=clip_from(arguments.clip),
             shots=[arguments.shots],
             limit=arguments.limit,
             on=arguments.on,

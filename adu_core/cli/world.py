@@ -14,12 +14,11 @@ SUMMARY = "draw a contact sheet of the drawn world"
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
-    command.add_argument(
-        "--data", default="world", metavar="world?mix=NUMBER", help="how styles overlap (world)"
-    )
-    command.add_argument("--seed", type=options.count(0), default=0, help="draws the pictures (0)")
-    command.add_argument("--size", type=options.count(8), default=60, help="pixels a side (60)")
+    add = command.add_argument
+    add("--out", required=True, metavar="FILE.png", help="the picture to write")
+    add("--data", default="world", metavar="world?mix=NUMBER", help="how styles overlap (world)")
+    add("--seed", type=options.count(0), default=0, help="draws the pictures (0)")
+    add("--size", type=options.count(8), default=60, help="pixels a side (60)")
 
 
 def do(arguments: argparse.Namespace) -> None:

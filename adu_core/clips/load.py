@@ -103,7 +103,7 @@ def _create(
 
     logging.root.addFilter(keep)
     try:
-        model: nn.Module = open_clip.create_model(
+        return open_clip.create_model(
             name,
             pretrained=pretrained,
             pretrained_text=False,
@@ -111,7 +111,6 @@ def _create(
         )
     finally:
         logging.root.removeFilter(keep)
-    return model
 
 
 def save_clip(

@@ -43,8 +43,7 @@ class TextTower:
     @property
     def words(self) -> Tensor:
         """Its word table, (V, width)."""
-        table: Tensor = self._tower.token_embedding.weight
-        return table
+        return self._tower.token_embedding.weight
 
     def encode(self, texts: Sequence[str], learned: Tensor) -> Tensor:
         """Features of texts with learned tokens between the start token and the words.
@@ -67,13 +66,11 @@ class TextTower:
         x = torch.cat(parts, dim=1)[:, :length] + tower.positional_embedding[:length]
         for block in tower.transformer.resblocks:
             x = run_block(block, x, mask=mask)
-        features: Tensor = tower.ln_final(x[torch.arange(len(x), device=x.device), place])
+        features = tower.ln_final(x[torch.arange(len(x), device=x.device), place])
         projection = tower.text_projection
-        if isinstance(projection, nn.Linear):
-            features = projection(features)
-        elif projection is not None:
-            features = features @ projection
-        return features
+        if projection is None:
+            return features
+        return projection(features) if isinstance(projection, nn.Linear) else features @ projection
 
     def _prepare(self, tower: Any, texts: list[str], count: int) -> Words:
         tokens, blank = self._tokenizer(texts), self._tokenizer([""])[0]  # (C, T) and (T,)

@@ -64,8 +64,7 @@ class TimmTower(Tower):
     @property
     def blocks(self) -> nn.ModuleList | nn.Sequential:
         """Its transformer blocks."""
-        blocks: nn.ModuleList | nn.Sequential = self._trunk.blocks
-        return blocks
+        return self._trunk.blocks
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Patches, behind CLS if there is one, their positions added."""
@@ -76,15 +75,12 @@ class TimmTower(Tower):
 
     def enter(self, prompts: Tensor) -> Tensor:
         """They pass ``norm_pre``, the identity in most."""
-        entered: Tensor = self._trunk.norm_pre(prompts)
-        return entered
+        return self._trunk.norm_pre(prompts)
 
     def run(self, number: int, x: Tensor) -> Tensor:
         """One block over all tokens."""
-        rope = self._rotations(x)
-        block = self.blocks[number]
-        mixed: Tensor = block(x) if rope is None else block(x, rope=rope)
-        return mixed
+        rope, block = self._rotations(x), self.blocks[number]
+        return block(x) if rope is None else block(x, rope=rope)
 
     def attention(self, number: int, x: Tensor) -> Tensor:
         """How much CLS, or if there is none the average own token, looks at each token."""
@@ -98,8 +94,7 @@ class TimmTower(Tower):
 
     def pool(self, x: Tensor) -> Tensor:
         """CLS, the mean or attention pooling, then the projection, all as the model has them."""
-        features: Tensor = self._visual.head(self._trunk.forward_head(self._trunk.norm(x)))
-        return features
+        return self._visual.head(self._trunk.forward_head(self._trunk.norm(x)))
 
     def _rotations(self, x: Tensor) -> Tensor | None:
         """Sines and cosines of each patch's rotation, and of none (0 and 1) for each prompt.

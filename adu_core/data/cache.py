@@ -10,7 +10,6 @@ is started over.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -19,6 +18,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from adu_core.clips.preprocess import Preprocess
 from adu_core.data.listing import Item, opened, stamp
-from adu_core.data.messages import warn
+from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError, read_picture
 from adu_core.machine.files import read_json, write_json
 
@@ -94,10 +94,9 @@ def decode(
             warn(f"{text}. Decoding {size / 1e6:.0f} MB into memory")
             found = _into_memory(items, preprocess, progress)
     if found.bad and not skip_bad:
-        messages = list(found.bad.values())
         raise PictureError(
-            f"{'; '.join(messages[:10] + ['…'] * (len(messages) > 10))}: replace or remove the "
-            f"damaged files, {len(messages)} of {len(items)}, or say --skip-bad"
+            f"{preview(found.bad.values())}: replace or remove the damaged files, "
+            f"{len(found.bad)} of {len(items)}, or say --skip-bad"
         )
     return found
 
@@ -130,13 +129,11 @@ def cores() -> int:
 
 def _read(item: Item, preprocess: Preprocess) -> Tensor | PictureError:
     try:
-        file = opened(item)
-    except Exception as error:  # whatever a table's format raises
-        return PictureError(f"cannot read the picture {item}: {error}")
-    try:
-        return read_picture(file, preprocess, item)
+        return read_picture(opened(item), preprocess, item)
     except PictureError as error:
         return error
+    except Exception as error:  # whatever a table's format raises
+        return PictureError(f"cannot read the picture {item}: {error}")
 
 
 def _good(
@@ -165,14 +162,13 @@ def _from_file(
 ) -> Decoded:
     """The pictures mapped from their file, which is made if it is not there."""
     path = folder / f"{_key(items, preprocess)}.npy"
+    if found := _load(path, len(items)):
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(path):
+        if not _load(path, len(items)):  # another process may just have made it
+            _fill(path, items, preprocess, progress)
     found = _load(path, len(items))
-    if found is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
-            found = _load(path, len(items))  # another process may just have made it
-            if found is None:
-                _fill(path, items, preprocess, progress)
-                found = _load(path, len(items))
     if found is None:
         raise OSError(errno.EIO, "what was written cannot be read back", str(path))
     return found
@@ -227,13 +223,10 @@ def _key(items: Sequence[Item], preprocess: Preprocess) -> str:
     return digest.hexdigest()[:32]
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> AbstractContextManager[object]:
     lock = filelock.FileLock(path.with_suffix(".lock"))
     try:
-        held = lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         warn("another process is reading the same pictures: waiting for it")
-        held = lock.acquire()
-    with held:
-        yield
+        return lock.acquire()

@@ -145,13 +145,13 @@ def find_folder(root: str | Path, only: frozenset[str] = frozenset()) -> Listing
     if not entries:
         raise PictureError(_where_the_pictures_are(top, skipped))
     full = {domain for domain, *_ in entries}
-    for folder in domains:
-        if folder.name not in full and folder.nearest:
+    for folder in (folder for folder in domains if folder.name not in full):
+        if folder.nearest:
             raise PictureError(
                 f"the pictures of {folder.path}, such as {folder.nearest[1]}, are not in a folder "
                 f"for each class: move them; {EXPECTED}"
             )
-        if folder.name not in full and not folder.others:
+        if not folder.others:
             what = "folders beside the domains hold no pictures and are left out"
             skipped.paths[what].append(folder.path)
     _refuse_parts(top.path, full, {label for _, _, label, _ in entries})

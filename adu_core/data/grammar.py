@@ -55,7 +55,6 @@ class Source:
                 "the drawn world has no bad pictures and no small classes: leave "
                 f"{'skip-bad' if self.skip_bad else 'skip-small'} out"
             )
-
         if self.kind != "world" and self.mix != MIX:
             raise ValueError(f"mix is for the drawn world, 'world?mix={self.mix:g}'")
 

@@ -46,7 +46,7 @@ def read_hub(place: str, *, skip_bad: bool = False) -> Listing:
     for one without the columns that are needed.
     """
     where, path = f"hub:{place}", _local(place)
-    parts = _parts(where, _load(place))
+    parts = _parts(where, _load(place, path))
     stamps = _stamps(path) if path else ""
     entries: list[Entry] = []
     for split, dataset in parts.items():
@@ -74,7 +74,7 @@ def _picture(rows: Any, column: str, base: Path, number: int) -> bytes | Path:
     """The picture file of a row, as it was stored, or where it is."""
     found = rows[number][column]
     if found is None or (found["bytes"] is None and found["path"] is None):
-        raise PictureError("the row holds no picture")
+        raise ValueError("the row holds no picture")
     return base / str(found["path"]) if found["bytes"] is None else bytes(found["bytes"])
 
 
@@ -105,29 +105,32 @@ def _local(place: str) -> Path | None:
     return None
 
 
-def _load(place: str) -> Any:
+def _load(place: str, path: Path | None) -> Any:
     """The dataset, all its splits; nothing is downloaded."""
-    path, datasets = _local(place), _datasets()
+    datasets = _datasets()
     if path is None:
         try:
             with _offline():
                 return datasets.load_dataset(place)
         except (OSError, ValueError) as error:
-            raise FileNotFoundError(_not_here(place, error)) from None
+            first = str(error).partition("\n")[0]
+            raise FileNotFoundError(
+                f"the dataset {place} of the Hugging Face Hub is not on this machine ({first}); "
+                f"{about(place)}. To fetch it: adu run --data hub:{place} --download, or in Python "
+                f"adu_core.data.hub.download({place!r})"
+            ) from None
+    if path.is_file() and path.suffix not in (".parquet", ".arrow"):
+        raise PictureError(f"{path} is no Parquet or Arrow file: pass one, or a folder")
     shown = datasets.utils.is_progress_bar_enabled()
     datasets.utils.disable_progress_bars()
     try:
         if path.suffix == ".arrow":
             return datasets.Dataset.from_file(str(path))
         if path.is_file():
-            if path.suffix != ".parquet":
-                raise PictureError(f"{path} is no Parquet or Arrow file: pass one, or a folder")
             return datasets.load_dataset("parquet", data_files=str(path))
         if any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
             return datasets.load_from_disk(str(path))
         return datasets.load_dataset(str(path))
-    except PictureError:
-        raise
     except Exception as error:  # a format's reader raises whatever it likes
         raise PictureError(f"{path} cannot be read as a dataset: {error}") from error
     finally:
@@ -159,16 +162,6 @@ def about(name: str) -> str:
             licence = (found.card_data or {}).get("license") or "not stated"
             return f"its licence is {licence}, its size {size / 1e9:.2f} GB"
     return "the hub cannot be reached to say its licence and size"
-
-
-def _not_here(name: str, error: Exception) -> str:
-    """What to say of a dataset that was not downloaded: its licence, its size, the command."""
-    first = str(error).partition("\n")[0]
-    return (
-        f"the dataset {name} of the Hugging Face Hub is not on this machine ({first}); "
-        f"{about(name)}. To fetch it: adu run --data hub:{name} --download, or in Python "
-        f"adu_core.data.hub.download({name!r})"
-    )
 
 
 def _parts(where: str, loaded: Any) -> dict[str, Any]:

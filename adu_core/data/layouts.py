@@ -23,10 +23,9 @@ from pathlib import Path
 
 from adu_core.data.folder import Folder, Skipped, class_pictures, find_folder
 from adu_core.data.listing import Entry, Listing, Part
-from adu_core.data.lists import list_files, read_lists
+from adu_core.data.lists import lines_of, list_files, read_lists
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
-from adu_core.data.text import lines_of
 from adu_core.task import readable
 
 

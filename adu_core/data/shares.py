@@ -113,19 +113,18 @@ def _in_order(items: list[Item]) -> list[Item]:
 
 
 def places(share: Share, cuts: tuple[float, ...], count: int) -> tuple[int, int]:
-    """Where ``share`` begins and ends in a list of ``count`` files.
+    """Where ``share``, from one of the ``cuts`` to another, begins and ends in ``count`` files.
 
     Of all ``cuts``, no two fall on one place if there are files enough: those beside an empty
     share give way.
     """
-    found, later = [round(part * count) for part in cuts], reversed(range(len(cuts)))
+    found = [round(part * count) for part in cuts]
     if len(cuts) - 1 <= count:
         for number in range(1, len(cuts)):
             found[number] = max(found[number], found[number - 1] + 1)
+        later = reversed(range(len(cuts)))
         found = [min(place, count - left) for place, left in zip(found, later, strict=True)]
-    known = dict(zip(cuts, found, strict=True))
-    first, last = (known.get(part, round(part * count)) for part in share)
-    return first, last
+    return found[cuts.index(share[0])], found[cuts.index(share[1])]
 
 
 def drop_small_classes(

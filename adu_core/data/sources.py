@@ -109,8 +109,7 @@ def read_share(
     seed: int = 0,
 ) -> DomainDataset:
     """The ``TRAIN``, ``VALIDATION`` or ``TEST`` share of any source but the world."""
-    listing = source if isinstance(source, Listing) else find_pictures(source)
-    return _read(listing, share, size, per_class_and_domain, seed)
+    return _read(_listing(source), share, size, per_class_and_domain, seed)
 
 
 def read_folder(
@@ -219,19 +218,21 @@ def load_held_out(
 
 def count_pictures(source: Pictures, limit: int | None = None) -> int:
     """How many pictures there are to report on; none is opened or drawn."""
-    if isinstance(source, str) and drawn(source):
+    if _mix(source) is not None:
         return _at_most(WORLD_TEST, limit) * len(SEEN) * len(DOMAINS)
-    listing = source if isinstance(source, Listing) else find_pictures(source)
-    return len(choose(listing, TEST, limit, 0).items)
+    return len(choose(_listing(source), TEST, limit, 0).items)
 
 
 def source_names(source: Pictures) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and domain names of a source, without reading a picture."""
-    found = listed(source)
-    if isinstance(found, Listing):
-        return found.class_names, found.domain_names
-    parse(found)  # its options
-    return SEEN, DOMAINS
+    if _mix(source) is not None:
+        return SEEN, DOMAINS
+    found = _listing(source)
+    return found.class_names, found.domain_names
+
+
+def _listing(source: Pictures) -> Listing:
+    return source if isinstance(source, Listing) else find_pictures(source)
 
 
 def _mix(source: Pictures) -> float | None:

@@ -114,17 +114,17 @@ def _part(artist: Artist, part: str) -> tuple[Callable[[Any], Any], Any, Any] | 
     return put, old if isinstance(old, str) else tuple(old), tuple(new[0])
 
 
-def dark_png(figure: Figure, dpi: float | None = None) -> bytes:
+def dark_png(figure: Figure) -> bytes:
     """The figure for a dark page, on a transparent ground, as a PNG."""
     with darkened(figure):
-        return _cut_out(figure, dpi, transparent=True)
+        return _cut_out(figure, transparent=True)
 
 
-def _cut_out(figure: Figure, dpi: float | None = None, **how: Any) -> bytes:
+def _cut_out(figure: Figure, transparent: bool | None = None) -> bytes:
     """A placed figure without its empty margins, as a PNG."""
     buffer, margin = BytesIO(), mpl.rcParams["savefig.pad_inches"]
     box = figure.get_tightbbox().padded(margin)  # what "tight" is, without a drawing of its own
-    figure.savefig(buffer, format="png", dpi=dpi or "figure", bbox_inches=box, **how)
+    figure.savefig(buffer, format="png", dpi="figure", bbox_inches=box, transparent=transparent)
     return buffer.getvalue()
 
 

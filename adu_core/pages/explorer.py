@@ -56,7 +56,7 @@ def _sprite(timeline: Timeline, side: int = 60) -> Image.Image:
     """All pictures in one, ``COLUMNS`` in a row."""
     pictures = timeline.pictures.pictures.cpu().permute(0, 2, 3, 1).numpy()
     lines = -(-len(pictures) // COLUMNS)
-    sheet = Image.fromarray(np.zeros((lines * side, COLUMNS * side, 3), dtype=np.uint8))
+    sheet = Image.new("RGB", (COLUMNS * side, lines * side))
     for i, picture in enumerate(pictures):
         small = Image.fromarray(picture).resize((side, side))
         sheet.paste(small, ((i % COLUMNS) * side, (i // COLUMNS) * side))

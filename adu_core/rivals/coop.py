@@ -42,9 +42,8 @@ class Context(Model):
     ) -> None:
         super().__init__(task, method)
         self.template = SENTENCES[sentence]
-        self.text = TextPrompts(
-            count, task.clip.text_width, init_std=init_std, generator=generator
-        )  # fmt: skip
+        width = task.clip.text_width
+        self.text = TextPrompts(count, width, init_std=init_std, generator=generator)
         self.to(task.clip.device)
 
     def sentences(self, texts: Sequence[str]) -> Tensor:

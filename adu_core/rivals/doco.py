@@ -12,9 +12,9 @@ from torch.nn.utils import skip_init
 
 from adu_core import losses
 from adu_core.clip import FrozenCLIP
-from adu_core.loop import Batch, Loop, Steps, train
+from adu_core.loop import Batch, Loop, train
 from adu_core.losses import precise
-from adu_core.rivals.edited import EditedCLIP, block_weights
+from adu_core.rivals.edited import EditedCLIP, WeightSteps, block_weights
 from adu_core.rivals.surgery import project_conflict
 from adu_core.settings import setting
 from adu_core.task import Method, Task
@@ -85,7 +85,7 @@ class Corrected(EditedCLIP):
 
 
 @dataclass(frozen=True)
-class DoCo(Steps, Method):
+class DoCo(WeightSteps, Method):
     """Domain correction and concept-preserving gradient, two ideas of DoCo, in CLIP.
 
     The source (Wu et al., "Unlearning Concepts in Diffusion Model via Concept Domain Correction
@@ -109,17 +109,7 @@ class DoCo(Steps, Method):
     source = "after Wu et al., arXiv 2405.15304"
     changes = "weights"
     undo = "load the frozen weights again"
-    small = {"epochs": 6, "learning_rate": 1e-3}
 
-    epochs: int = setting(
-        10, "passes over the shots [choice]", least=1, most=10_000, search=(3, 6, 12, 25)
-    )
-    learning_rate: float = setting(
-        1e-4,
-        "the highest, after one epoch [choice]",
-        least=0,
-        search=(1e-5, 1e-4, 3e-4, 1e-3, 3e-3),
-    )
     forget_weight: float = setting(
         1.0, "of the correction", least=0, search=(0.1, 0.3, 1.0, 3.0, 10.0)
     )

@@ -106,7 +106,6 @@ def fit_linear(
     names: tuple[str, ...],
     settings: ClassifierSettings,
     seed: int,
-    judged: int | None = None,
 ) -> tuple[Linear, Tensor]:
     """The classifier, and what it answers for shots that it was fitted without.
 
@@ -114,16 +113,13 @@ def fit_linear(
     the log loss over shots left out. A shot is left out with all its copies.
 
     evidence: (1 + copies, N, F); domains: (N,); names: of the D domains
-    judged:   the logit scale is chosen on the first so many copies, all by default
-    → the classifier, logit scale included, and probabilities of those copies (judged, N, D), each
-    by a classifier fitted without that shot
+    → the classifier, logit scale included, and probabilities (1 + copies, N, D), each by a
+    classifier fitted without that shot
 
     Raises ``ValueError`` for a domain that has fewer than two shots.
     """
-    from sklearn.model_selection import (  # late: a fitted model does without
-        StratifiedKFold,
-        cross_val_predict,
-    )
+    # Late: a fitted model does without.
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     y = domains.cpu().numpy()
     counts = np.bincount(y, minlength=len(names))
@@ -145,8 +141,8 @@ def fit_linear(
     if len(names) == 2:  # of two, scikit-learn keeps the difference
         weight, bias = np.concatenate([0 * weight, weight]), np.append(0.0, bias)
         logits = np.stack([0 * logits, logits], axis=1)
-    unseen = torch.from_numpy(logits).view(*rows.shape, -1)[:judged]
-    truth = domains.cpu().expand(len(unseen), -1).flatten()
+    unseen = torch.from_numpy(logits).view(*rows.shape, -1)
+    truth = torch.from_numpy(labels)
     losses = [float(F.cross_entropy(unseen.flatten(0, 1) * t, truth)) for t in LOGIT_SCALES]
     logit_scale = LOGIT_SCALES[int(np.argmin(losses))]
     turned = torch.from_numpy(logit_scale * weight) @ linear.weight

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from adu_core import losses
 from adu_core.clip import FrozenCLIP, Trace
+from adu_core.loop import Steps
+from adu_core.settings import setting
 from adu_core.task import Method, Model, Task
 
 
@@ -24,6 +27,23 @@ def block_weights(clip: FrozenCLIP) -> tuple[str, ...]:
     inside = {id(weight) for block in clip.blocks for weight in block.parameters()}
     named = dict(clip.model.named_parameters())
     return tuple(name for name in vision_weights(clip) if id(named[name]) in inside)
+
+
+@dataclass(frozen=True)
+class WeightSteps(Steps):
+    """The settings of gradient steps on many weights of the vision tower: few steps, short ones."""
+
+    epochs: int = setting(
+        10, "passes over the shots [choice]", least=1, most=10_000, search=(3, 6, 12, 25)
+    )
+    learning_rate: float = setting(
+        1e-4,
+        "the highest, after one epoch [choice]",
+        least=0,
+        search=(1e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+    )
+
+    small: ClassVar[Mapping[str, Any]] = {"epochs": 6, "learning_rate": 1e-3}
 
 
 class EditedCLIP(Model):

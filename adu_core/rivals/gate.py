@@ -73,11 +73,11 @@ class GatedAnswer(Blanking):
                 f"first_block={self.first}: the gate reads up to block {self.blocks} of "
                 f"{len(clip.blocks)}, so say at most {self.blocks}"
             )
-        size = clip.picture_size
-        found = (self.blocks + 1 - self.first) * 2 * clip.width
+        size = (self.blocks + 1 - self.first) * 2 * clip.width
         if not self.blocks:
-            found = pixel_statistics(torch.zeros(1, 3, size, size)).shape[1]
-        super().__init__(task, method, found)
+            none = torch.zeros(1, 3, clip.picture_size, clip.picture_size)
+            size = pixel_statistics(none).shape[1]
+        super().__init__(task, method, size)
 
     def look(self, pictures: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
         """Features (B, feature_size), and the statistics that it reads (B, size)."""

@@ -61,24 +61,14 @@ class Gated(Model):
         """Those that are stopped: (B, 3, S, S) → (B,) bool."""
         return self.stops(self.evidence(pictures))
 
-    def learn(
-        self,
-        task: Task,
-        settings: ClassifierSettings,
-        evidence: Tensor,
-        seed: int,
-        judged: int | None = None,
-    ) -> None:
+    def learn(self, task: Task, settings: ClassifierSettings, evidence: Tensor, seed: int) -> None:
         """Fit classifier and threshold to the shots' evidence (1 + copies, N, size).
 
-        judged: logit scale and threshold are chosen on the first so many copies; on all
         Raises ``ValueError`` for too few shots of a domain.
         """
         assert self.classifier is not None
         shots, forgotten = task.shots, task.forgotten.cpu()
-        linear, unseen = fit_linear(
-            evidence, shots.domains, shots.domain_names, settings, seed, judged
-        )
+        linear, unseen = fit_linear(evidence, shots.domains, shots.domain_names, settings, seed)
         threshold = settings.threshold
         if not threshold:
             answers = predictions(task.clip, shots)

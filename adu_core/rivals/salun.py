@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from adu_core import losses
-from adu_core.loop import Batch, Loop, Steps, train
-from adu_core.rivals.edited import EditedCLIP, gradient, towards_class, vision_weights
+from adu_core.loop import Batch, Loop, train
+from adu_core.rivals.edited import EditedCLIP, WeightSteps, gradient, towards_class, vision_weights
 from adu_core.settings import setting
 from adu_core.task import Method, Task
 
 
 @dataclass(frozen=True)
-class SalUn(Steps, Method):
+class SalUn(WeightSteps, Method):
     """Saliency Unlearning (Fan et al., ICLR 2024, arXiv 2310.12508), with CLIP's vision tower.
 
     A weight's saliency is the size of the forget loss's gradient, summed over all forgotten shots,
@@ -38,17 +38,7 @@ class SalUn(Steps, Method):
     source = "Fan et al., ICLR 2024"
     changes = "weights"
     undo = "load the frozen weights again"
-    small = {"learning_rate": 1e-3, "epochs": 6}
 
-    epochs: int = setting(
-        10, "passes over the shots [choice]", least=1, most=10_000, search=(3, 6, 12, 25)
-    )
-    learning_rate: float = setting(
-        1e-4,
-        "the highest, after one epoch [choice]",
-        least=0,
-        search=(1e-5, 1e-4, 3e-4, 1e-3, 3e-3),
-    )
     share: float = setting(
         0.5,
         "of the vision tower's weights that may change",

@@ -174,6 +174,6 @@ def _right(model: EditedCLIP, shots: DomainDataset) -> float:
 
 def _judges(shots: DomainDataset, side: Tensor, count: int, seed: int) -> DomainDataset:
     """Up to ``count`` of the shots of one side (N,) bool, in equal parts by domain."""
-    shots = shots.subset(side.nonzero().flatten())
+    shots = shots.subset(side)
     generator = torch.Generator().manual_seed(seed)
     return shots.subset(next(batch_indices(shots.domains.cpu(), count, generator)))

@@ -46,12 +46,11 @@ class Judge:
     """
 
     def __init__(self, task: Task) -> None:
-        pictures, gone = task.validation, None
-        if pictures is None or not len(pictures):
-            pictures, gone = task.shots, task.forgotten
+        pictures, gone = task.shots, task.forgotten
+        if task.validation is not None and len(task.validation):
+            pictures, gone = task.validation, task.target.mask(task.validation)
         self.features = image_features(task.clip, pictures.pictures)
-        self.gone = (task.target.mask(pictures) if gone is None else gone).to(self.features.device)
-        self.labels = pictures.labels.to(self.features.device)
+        self.gone, self.labels = (x.to(self.features.device) for x in (gone, pictures.labels))
         self.best = -1.0
 
     def better(self, logits: Tensor) -> bool:
@@ -74,7 +73,6 @@ def encode_views(
     seed: int,
     crop: float,
     flip: bool = True,
-    batch_size: int = 256,
 ) -> Tensor:
     """Each shot as it is, then ``views`` - 1 random crops of it: (views, N, feature_size).
 
@@ -82,7 +80,7 @@ def encode_views(
     """
     generator = torch.Generator().manual_seed(seed)
     parts = []
-    for batch in shots.pictures.split(batch_size):
+    for batch in shots.pictures.split(256):  # a bound on memory
         whole = clip.normalise(batch)
         crops = [
             random_crop_and_flip(whole, generator, crop=crop, flip=flip) for _ in range(views - 1)

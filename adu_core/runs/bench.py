@@ -22,15 +22,7 @@ from adu_core.runs.records import SECOND, summary, to_table
 from adu_core.runs.run_spec import names_of
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
-from adu_core.runs.tune import (
-    KEEP,
-    SURVIVORS,
-    Tuned,
-    candidates,
-    most_selective,
-    shorter,
-    tune,
-)
+from adu_core.runs.tune import KEEP, SURVIVORS, Tuned, candidates, most_selective, shorter, tune
 from adu_core.task import Method, Target
 
 #: The column of selectivity with the settings that were chosen by it.
@@ -161,18 +153,16 @@ def cost(
     """
     names, total = names_of(template.data), 0.0
     besides = 2 * measured + len(CORRUPTIONS) * min(measured, MOST)
-    for made in methods:
+
+    def run(made: Method, pictures: int) -> float:
         spec = replace(template, method=made, forget=targets[0])
-        whole, short, last = (
-            speed.seconds(replace(spec, method=one), clip, names, pictures)
-            for one, pictures in (
-                (made, measured), (shorter(made), measured), (made, measured + besides)
-            )
-        )  # fmt: skip
+        return speed.seconds(spec, clip, names, pictures)
+
+    for made in methods:
         tried = len(candidates(made, trials)) if trials else 0
-        total += tried * math.ceil(len(targets) / 2) * short
-        total += min(SURVIVORS, tried) * len(targets) * whole
-        total += (1 + bool(trials)) * seeds * len(targets) * last
+        total += tried * math.ceil(len(targets) / 2) * run(shorter(made), measured)
+        total += min(SURVIVORS, tried) * len(targets) * run(made, measured)
+        total += (1 + bool(trials)) * seeds * len(targets) * run(made, measured + besides)
     return total
 
 

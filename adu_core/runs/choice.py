@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from adu_core.runs.fronts import with_interval
+from adu_core.runs.fronts import half_width
 from adu_core.task import Method
 
 
@@ -60,7 +60,10 @@ def _listed(rows: pd.DataFrame) -> str:
 
 
 def _spread(rows: pd.DataFrame, name: str, column: str = "h_validation") -> str:
-    return with_interval(rows.loc[name, column], rows.loc[name, f"{column} ±"])
+    """A mean and its interval."""
+    mean, half = rows.loc[name, column], half_width(rows.loc[name, f"{column} ±"])
+    said = f"{mean:.1f}" if mean == mean else "–"
+    return said if half == "–" else f"{said} ± {half}"
 
 
 def _costs(rows: pd.DataFrame, method: Method) -> str:

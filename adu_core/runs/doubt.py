@@ -8,8 +8,7 @@ from scipy.special import bdtrc
 
 from adu_core.clip import FrozenCLIP
 from adu_core.machine.device import gains
-from adu_core.runs.evaluate import Result
-from adu_core.runs.record import Record
+from adu_core.runs.record import Measured, Record
 
 #: Correct answers are chance's if chance alone gives as many with at least this probability.
 RISK = 0.05
@@ -38,7 +37,7 @@ def unknown_words(clip: FrozenCLIP, class_names: Sequence[str]) -> str:
     )
 
 
-def doubt(before: Result, measured: Mapping[str, int], classes: int) -> str:
+def doubt(before: Measured, measured: Mapping[str, int], classes: int) -> str:
     """Where zero-shot answers are no better than chance, in a line with what to do; "" if nowhere.
 
     measured: how many pictures of each domain were measured

@@ -80,17 +80,20 @@ def entanglement(
             f"{few} pictures to measure on, and entanglement needs {folds} of each domain: "
             "add pictures to the folder"
         )
-    points, of_domain = features.double().numpy(), domains.numpy()
+    features = features.double()
+    points, of_domain = features.numpy(), domains.numpy()
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     knn = KNeighborsClassifier(min(neighbours, len(points) * (folds - 1) // folds))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    sigma2 = float(median_squared_distance(features.double()) if bandwidth is None else bandwidth)
-    matrix = mmd2_matrix(features.double(), domains, len(domain_names), bandwidth=sigma2)
+    found_by_knn, found_by_probe = (
+        100 * float(cross_val_score(reader, points, of_domain, cv=parts).mean())
+        for reader in (knn, probe)
+    )
+    sigma2 = float(median_squared_distance(features) if bandwidth is None else bandwidth)
+    matrix = mmd2_matrix(features, domains, len(domain_names), bandwidth=sigma2)
     return {
-        "knn_domain_accuracy": 100
-        * float(cross_val_score(knn, points, of_domain, cv=parts).mean()),
-        "probe_domain_accuracy": 100
-        * float(cross_val_score(probe, points, of_domain, cv=parts).mean()),
+        "knn_domain_accuracy": found_by_knn,
+        "probe_domain_accuracy": found_by_probe,
         "silhouette_class": float(silhouette_score(points, labels.numpy())),
         "silhouette_domain": float(silhouette_score(points, of_domain)),
         "bandwidth": sigma2,

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
-from adu_core.measure import (
-    accuracy_per_domain,
-    class_logits,
-    scores,
-    seen,
-)
+from adu_core.measure import accuracy_per_domain, class_logits, scores, seen
 from adu_core.runs.entanglement import entanglement
+from adu_core.runs.record import Measured
 from adu_core.task import DomainDataset, Model, Target, target
 
 #: From this probability on an answer is confident.
 CONFIDENT = 0.5
-
-
-class Result(TypedDict):
-    """The measurements of one model, in percent.
-
-    metrics:         Mem, For, H and selectivity, a refusal counted as an error; the share of the
-                     pictures to forget that is ``refused``, and the share that gets a class with a
-                     probability of ``CONFIDENT`` or more (``confident``); the share of the kept
-                     pictures that is refused (``refused_mem``). Each is a mean over domains
-    accuracy:        for each domain, over all its pictures
-    kept, forgotten: accuracy for each domain, over its kept and over its forgotten pictures
-    """
-
-    metrics: dict[str, float]
-    accuracy: dict[str, float]
-    kept: dict[str, float]
-    forgotten: dict[str, float]
-    entanglement: NotRequired[dict[str, float | dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -93,7 +71,7 @@ def evaluate(
     entangled: bool = True,
     bandwidth: Tensor | float | None = None,
     known: tuple[Tensor, Tensor] | None = None,
-) -> tuple[Result, Tensor]:
+) -> tuple[Measured, Tensor]:
     """Accuracy, Mem, For, H and entanglement on ``dataset``, and the features (N, feature_size).
 
     forget:    a target, or the domains to forget
@@ -105,29 +83,24 @@ def evaluate(
     return score(found, dataset, target(forget)), found.features
 
 
-def score(found: Answers, dataset: DomainDataset, forget: Target) -> Result:
+def score(found: Answers, dataset: DomainDataset, forget: Target) -> Measured:
     """Accuracies, Mem, For and H of answers to ``dataset``, for what is to be forgotten."""
-    predictions = found.predictions
-    gone = forget.mask(dataset).cpu()
+    predictions, gone = found.predictions, forget.mask(dataset).cpu()
     labels, domains, names = dataset.labels.cpu(), dataset.domains.cpu(), dataset.domain_names
-    kept, forgotten = (
-        {
-            name: value
-            for number, (name, value) in enumerate(
-                accuracy_per_domain(predictions[side], labels[side], domains[side], names).items()
-            )
-            if bool((domains[side] == number).any())
-        }
-        for side in (~gone, gone)
-    )
     refused = (predictions < 0).double()
+
+    def accuracy(side: Tensor) -> dict[str, float]:
+        """In percent, for each domain that a side has pictures of."""
+        of_all = accuracy_per_domain(predictions[side], labels[side], domains[side], names)
+        return {name: value for name, value in of_all.items() if value == value}
 
     def share(flags: Tensor, side: Tensor) -> float:
         """The mean over the domains that a side has pictures of, in percent."""
         there = domains[side].unique().tolist()
         return 100 * float(np.mean([flags[side & (domains == d)].mean().item() for d in there]))
 
-    result: Result = {
+    kept, forgotten = accuracy(~gone), accuracy(gone)
+    result: Measured = {
         "metrics": {
             **scores(kept, forgotten),
             "refused": share(refused, gone),

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from adu_core.measure import harmonic_mean
-
 
 def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean and half-width of its 95 % interval (Student's t); NaN half-width for one value."""
@@ -25,12 +23,6 @@ def half_width(half: float, digits: int = 1) -> str:
     What comes out the same in every seed has no interval over seeds, which is not certainty.
     """
     return f"{half:.{digits}f}" if half > 1e-9 else "–"
-
-
-def with_interval(mean: float, half: float, digits: int = 1) -> str:
-    """A mean and its interval as text."""
-    said = f"{mean:.{digits}f}" if mean == mean else "–"
-    return f"{said} ± {shown}" if (shown := half_width(half, digits)) != "–" else said
 
 
 def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -62,13 +54,3 @@ def for_at_mem(points: Iterable[tuple[float, float]], mem: float) -> float:
     """
     mems, errors = zip(*pareto(points), strict=True)
     return float(np.interp(mem, mems, errors, right=0.0))
-
-
-def perfect_gate_h(mem: float) -> float:
-    """The H of a gate that never errs, in percent: the most that refusing pictures can reach.
-
-    What is kept has the answers of before unlearning, all that is to be forgotten is refused.
-
-    mem: Mem before unlearning, in percent
-    """
-    return harmonic_mean(mem, 100.0)

@@ -169,7 +169,7 @@ class Grid:
         """What is forgotten by turns."""
         class_names, domain_names = names
         cases: list[tuple[str, ...]] = []
-        for each in self.forget if isinstance(self.forget, Sequence) else [self.forget]:
+        for each in _many(self.forget):
             count = 1 if each == "each" else each
             if isinstance(count, str):
                 cases.append(tuple(domains_of([count], domain_names)))
@@ -198,11 +198,10 @@ def specs(
     template: Spec, *, methods: Sequence[Method], forget: Sequence[Target], seeds: Iterable[int]
 ) -> list[Spec]:
     """Every combination as a spec; all else is the template's."""
-    found = [
+    return [
         replace(template, method=made, forget=goal, seed=seed)
         for made, goal, seed in product(methods, forget, seeds)
     ]
-    return list(dict.fromkeys(found))
 
 
 def read_grids(path: str | Path) -> list[Grid]:

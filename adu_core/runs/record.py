@@ -36,7 +36,16 @@ Numbers = dict[str, Number]
 
 @_WHOLE
 class Measured(TypedDict):
-    """A ``Result`` as JSON keeps it."""
+    """The measurements of one model, in percent.
+
+    metrics:         Mem, For, H and selectivity, a refusal counted as an error; the share of the
+                     pictures to forget that is ``refused``, and the share that gets a class with a
+                     probability of ``adu_core.runs.evaluate.CONFIDENT`` or more (``confident``);
+                     the share of the kept pictures that is refused (``refused_mem``). Each is a
+                     mean over domains
+    accuracy:        for each domain, over all its pictures
+    kept, forgotten: accuracy for each domain, over its kept and over its forgotten pictures
+    """
 
     metrics: Numbers
     accuracy: Numbers
@@ -159,17 +168,16 @@ def pack(folder: str | Path) -> Path:
     Raises ``ValueError`` if there is none, or if a file is no record: then nothing is changed.
     """
     folder = Path(folder)
-    lines = {}
-    for path in record_paths(folder):
+    lines, paths = {}, record_paths(folder)
+    for path in paths:
         record = read_record(path)
         name = Spec.from_dict(record["config"], path).name
         lines[name] = json.dumps(plain(record), allow_nan=False)
     if not lines:
         raise ValueError(f"{folder} holds no record itself: name the folder that does")
-    files = [path for path in record_paths(folder) if path.exists()]
     write_text(folder / PACKED, "".join(f"{lines[name]}\n" for name in sorted(lines)))
-    for path in files:
-        path.unlink()
+    for path in paths:
+        path.unlink(missing_ok=True)
     return folder / PACKED
 
 

@@ -12,13 +12,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from adu_core.data.grammar import drawn, parse
-from adu_core.runs.fronts import (
-    confidence_interval,
-    for_at_mem,
-    half_width,
-    hypervolume,
-    perfect_gate_h,
-)
+from adu_core.measure import harmonic_mean
+from adu_core.runs.fronts import confidence_interval, for_at_mem, half_width, hypervolume
 from adu_core.runs.intervals import of_both, of_mean
 from adu_core.runs.record import PACKED, RESULTS, Record, read_record, record_paths
 from adu_core.runs.spec import Spec
@@ -103,7 +98,8 @@ def _row(record: Record) -> dict[str, Any]:
         "peak_memory_mb": spent.get("peak_memory_mb"),
     }
     if config["forget"]["domains"] and not config["forget"]["classes"]:
-        row["ceiling"] = perfect_gate_h(row["mem_before"])
+        # A gate that never errs refuses all that is to be forgotten and changes no other answer.
+        row["ceiling"] = harmonic_mean(row["mem_before"], 100.0)
         row["of_perfect"] = 100 * row["h"] / row["ceiling"] if row["ceiling"] else NAN
         row |= _over_pictures(record)
     if "held_out" in record:

@@ -20,7 +20,7 @@ from adu_core.runs.checkpoint import Checkpoint
 from adu_core.runs.doubt import doubt, unknown_words
 from adu_core.runs.evaluate import Answers, answers, evaluate, score
 from adu_core.runs.labels import relabel
-from adu_core.runs.record import SCHEMA, Provenance, Record
+from adu_core.runs.record import SCHEMA, Measured, Provenance, Record
 from adu_core.runs.spec import Spec
 from adu_core.task import DomainDataset, Method, Model, Target, Task, target
 
@@ -135,24 +135,21 @@ def _measure_besides(
     record: Record, clip: FrozenCLIP, model: Model, splits: Splits, spec: Spec
 ) -> None:
     """Enter what ``spec.measure`` asks for of other pictures than those reported on."""
+
+    def measured(made: Model | FrozenCLIP, pictures: DomainDataset) -> Measured:
+        return evaluate(made, pictures, spec.forget, entangled=False)[0]
+
     unmet, chosen = splits.held_out, splits.validation
     able = model.open_classes and not spec.forget.classes  # those say nothing of other classes
     if "held-out" in spec.measure and unmet is not None and able:
-        record["held_out"] = {
-            "before": evaluate(clip, unmet, spec.forget, entangled=False)[0],
-            "after": evaluate(model, unmet, spec.forget, entangled=False)[0],
-        }
+        record["held_out"] = {"before": measured(clip, unmet), "after": measured(model, unmet)}
     if "validation" in spec.measure:
-        found, _ = evaluate(model, chosen, spec.forget, entangled=False)
-        record["validation"] = found["metrics"]
+        record["validation"] = measured(model, chosen)["metrics"]
         record["found"]["validation_fingerprint"] = chosen.fingerprint()
     if "corrupted" in spec.measure:
         pictures = splits.test if spec.on == "test" else splits.validation
         record["corrupted"] = {
-            name: evaluate(model, corrupted(pictures, name), spec.forget, entangled=False)[0][
-                "metrics"
-            ]
-            for name in CORRUPTIONS
+            name: measured(model, corrupted(pictures, name))["metrics"] for name in CORRUPTIONS
         }
 
 

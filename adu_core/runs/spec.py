@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -92,15 +93,13 @@ class Spec:
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as a record keeps it: plain JSON values."""
-        name, pretrained = self.clip
-        flat = {key: getattr(self, key) for key in ("shots", "limit", "seed", "on", "measure")}
         values: dict[str, Any] = plain(
             {
                 "data": self.data,
-                "clip": {"name": name, "pretrained": pretrained},
+                "clip": {"name": self.clip[0], "pretrained": self.clip[1]},
                 "method": self.method.as_dict(),
                 "forget": self.forget.as_dict(),
-                **flat,
+                **{key: getattr(self, key) for key in ("shots", "limit", "seed", "on", "measure")},
             }
         )
         if self.labels != "true":  # what is left out by default keeps the hashes of old records
@@ -139,14 +138,12 @@ class Spec:
 
 def check_labels(labels: str) -> None:
     """Raise ``ValueError`` unless ``labels`` is a way that ``adu_core.runs.labels`` knows."""
-    if labels in ("true", "shuffled", "k-means", "sentences"):
-        return
     kind, _, share = labels.partition(":")
-    try:
+    with contextlib.suppress(ValueError):  # of a share that is no number
+        if labels in ("true", "shuffled", "k-means", "sentences"):
+            return
         if kind == "wrong" and 0 < float(share) < 1:
             return
-    except ValueError:
-        pass
     raise ValueError(
         "labels must be true, shuffled, wrong:SHARE, k-means or sentences, with a SHARE between 0 "
         f"and 1 such as wrong:0.2, not {labels!r}"

@@ -9,13 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -104,7 +98,7 @@ def _run_all(
     )
     try:
         futures = {pool.submit(do, spec, paths[spec], device): spec for spec in work}
-        for future in finished(futures):
+        for future in _finished(futures):
             yield futures[future], _error(future.result)
     finally:
         if executor is None:
@@ -139,18 +133,15 @@ def _error(work: Callable[[], object]) -> str | None:
     return None
 
 
-def finished(futures: Iterable[Any], every: float = 0.5) -> Iterator[Any]:
-    """Futures as they end; those of clusters, which know ``done()`` alone, are asked by turns."""
+def _finished(futures: Iterable[Any]) -> Iterator[Any]:
+    """Futures as they end, asked by turns: those of clusters know ``done()`` alone."""
     waiting = list(futures)
-    if all(isinstance(future, Future) for future in waiting):
-        yield from as_completed(waiting)
-        return
     while waiting:
         ended = [future for future in waiting if future.done()]
         yield from ended
         waiting = [future for future in waiting if future not in ended]
         if waiting and not ended:
-            time.sleep(every)
+            time.sleep(0.5)
 
 
 def _is_there(spec: Spec, path: Path) -> bool:

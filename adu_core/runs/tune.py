@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -202,13 +203,9 @@ def tune(
 
 def survivors(trials: Sequence[Trial]) -> list[Trial]:
     """Those of short runs that get a whole one."""
-    by_h = sorted(trials, key=lambda trial: -_or_least(trial.metrics["h"]))
-    by_selectivity = sorted(
-        (trial for trial in trials if _keeps(trial)),
-        key=lambda trial: -_or_least(trial.metrics["selectivity"]),
-    )
-    found = [*by_h[: SURVIVORS // 2], *by_selectivity[: SURVIVORS // 2]]
-    chosen = {trial.method: trial for trial in [*found, *by_h]}
+    by_h, half = _ranked(trials, "h"), SURVIVORS // 2
+    found = [*by_h[:half], *_ranked(_that_keep(trials), "selectivity")[:half], *by_h]
+    chosen = {trial.method: trial for trial in found}
     return list(chosen.values())[:SURVIVORS]
 
 
@@ -231,27 +228,30 @@ def read_trials(work: Sequence[Spec], folder: str | Path) -> list[Trial]:
 
 
 def mean_metrics(measured: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The mean of each metric; NaN where one of them is missing (null in JSON)."""
-    return {
-        key: sum(float("nan") if m[key] is None else m[key] for m in measured) / len(measured)
-        for key in measured[0]
-    }
+    """The mean of each metric; NaN where one of them is."""
+    return {key: sum(m[key] for m in measured) / len(measured) for key in measured[0]}
 
 
 def best(trials: Sequence[Trial]) -> Trial | None:
     """The trial with the highest H; of equals the first, which is nearest to the defaults."""
-    return max(trials, key=lambda trial: _or_least(trial.metrics["h"]), default=None)
+    return next(iter(_ranked(trials, "h")), None)
 
 
 def most_selective(trials: Sequence[Trial]) -> Trial | None:
     """The trial with the highest selectivity of those that keep ``KEEP`` of zero-shot's Mem."""
-    able = [trial for trial in trials if _keeps(trial)]
-    return max(able, key=lambda trial: _or_least(trial.metrics["selectivity"]), default=None)
+    return next(iter(_ranked(_that_keep(trials), "selectivity")), None)
 
 
-def _keeps(trial: Trial) -> bool:
-    return trial.metrics["mem"] >= KEEP * trial.zero_shot_mem
+def _that_keep(trials: Sequence[Trial]) -> list[Trial]:
+    """Those that keep ``KEEP`` of zero-shot's Mem."""
+    return [trial for trial in trials if trial.metrics["mem"] >= KEEP * trial.zero_shot_mem]
 
 
-def _or_least(value: float) -> float:
-    return value if value == value else -200.0
+def _ranked(trials: Sequence[Trial], metric: str) -> list[Trial]:
+    """The highest first, of equals the first one; NaN last."""
+
+    def height(trial: Trial) -> float:
+        value = trial.metrics[metric]
+        return value if value == value else -math.inf
+
+    return sorted(trials, key=height, reverse=True)

@@ -21,7 +21,6 @@ MARKERS = "osD^vPX*<>hpd8H"
 #: Where a name may stand from its point: so far, in points, in these directions.
 FAR = (8, 13, 20, 30, 42, 56, 72, 90)
 AROUND = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1.4), (0, -1.4))
-_BARE = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
 def bench_figure(
@@ -123,6 +122,7 @@ def _levels(ax: Axes) -> None:
         curves = {h: curve for h, curve in curves.items() if len(curve) > 20}
         if len(curves) > 2:
             break
+    bare = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     for h, curve in curves.items():
         ax.plot(*zip(*curve, strict=True), color="#cccccc", linewidth=0.8, zorder=1)
-        ax.text(*curve[-1], f"H {h}", color="#999999", size=8, ha="right", va="center", bbox=_BARE)
+        ax.text(*curve[-1], f"H {h}", color="#999999", size=8, ha="right", va="center", bbox=bare)

@@ -64,26 +64,14 @@ def save(figure: Figure, path: str | Path) -> None:
     plt.close(figure)
 
 
-def contact_sheet(pictures: DomainDataset, gap: int = 2) -> Tensor:
-    """Classes across, domains down, with all pictures that there are of each: (3, H, W) uint8.
-
-    Raises ``ValueError`` if the classes and domains do not all have as many.
-    """
-    counts = pictures.counts()
-    each = int(counts.min())
-    if int(counts.max()) != each:
-        raise ValueError("a contact sheet needs as many pictures of each class in each domain")
-    across = len(pictures.class_names)
+def save_sheet(pictures: DomainDataset, path: str | Path) -> None:
+    """Write a picture file, pixel for pixel: classes across, domains down, as many of each."""
+    across, each = len(pictures.class_names), int(pictures.counts().min())
     order = np.lexsort((pictures.labels.numpy(), pictures.domains.numpy()))
     order = order.reshape(-1, across, each).swapaxes(1, 2).ravel()  # one of each class a row
-    sheet: Tensor = make_grid(pictures.pictures[order], across, gap, pad_value=255)
-    return sheet
-
-
-def save_sheet(pictures: DomainDataset, path: str | Path) -> None:
-    """Write the contact sheet as a picture file, pixel for pixel."""
+    sheet = make_grid(pictures.pictures[order], across, padding=2, pad_value=255)
     with replacing(path) as temporary:
-        Image.fromarray(contact_sheet(pictures).permute(1, 2, 0).numpy()).save(temporary)
+        Image.fromarray(sheet.permute(1, 2, 0).numpy()).save(temporary)
 
 
 def embed(features: Tensor, seed: int = 0) -> np.ndarray:
@@ -236,10 +224,10 @@ def _accuracies(figure: SubFigure, run: Run) -> None:
     ax.set_yticks(rows, [_label(run, name) for name in names])
     ax.set(xlim=(0, 104), xticks=(0, 50, 100))
     ax.invert_yaxis()
-    after_h = record["after"]["metrics"]
+    scores = record["after"]["metrics"]
     figure.suptitle(
-        f"accuracy, % (outline: before)\nMem {after_h['mem']:.0f}, For {after_h['for']:.0f}, "
-        f"H {after_h['h']:.0f}",
+        f"accuracy, % (outline: before)\nMem {scores['mem']:.0f}, For {scores['for']:.0f}, "
+        f"H {scores['h']:.0f}",
         size=9,
     )
     sns.despine(ax=ax)

@@ -36,10 +36,11 @@ def report_figure(means: pd.DataFrame, by: Sequence[str]) -> Figure:
             _lines(part, means, result, along, others)
             part.set(xlabel=along, title=label)
         axes[0].set_ylabel("%")
-        _, names = axes[0].get_legend_handles_labels()
+        handles, names = axes[0].get_legend_handles_labels()
         if names != [""]:
             figure.legend(
-                *axes[0].get_legend_handles_labels(),
+                handles,
+                names,
                 title=", ".join(others),
                 loc="outside right upper",
                 frameon=False,

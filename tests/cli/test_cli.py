@@ -14,10 +14,10 @@ from adu_core.clips.grammar import clip_from
 from adu_core.rivals.methods import METHODS
 
 RESULT = {"metrics", "accuracy", "kept", "forgotten", "entanglement"}
-QUICK = ["--shots", "1", "--limit", "5", "--set", "epochs=1", "--on", "validation"]
+QUICK = ["--shots", "1", "--limit", "2", "--set", "epochs=1", "--on", "validation"]
 
 
-def test_run_then_predict(
+def test_run_then_predict_and_report(
     tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["run", "--clip", tiny_path, *QUICK, "--forget", "sketch", "--forget", "real"]
@@ -46,17 +46,20 @@ def test_run_then_predict(
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith(str(picture))
     assert line.count("%") == 2
+    for folder in (saved, tmp_path):
+        assert main(["report", str(folder)]) == 0
+        assert "full" in capsys.readouterr().out
 
 
 def test_sweep_goes_on_and_report_reads_it(
     tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["sweep", str(tmp_path), "--clip", tiny_path, *QUICK, "--forget", "sketch"]
-    words += ["--methods", "baseline,ddl", "--seeds", "1", "--first-seed", "7"]
+    words += ["--methods", "baseline,ddl", "--seeds", "1"]
     assert main(words) == 0
     files = sorted(tmp_path.glob("*.json"))
     names = [path.name.rpartition("-")[0] for path in files]
-    assert names == ["sketch-baseline-seed7", "sketch-ddl-seed7"]
+    assert names == ["sketch-baseline-seed0", "sketch-ddl-seed0"]
     kept = files[0].read_bytes()
     files[1].unlink()
     assert main(words) == 0
@@ -69,19 +72,6 @@ def test_sweep_goes_on_and_report_reads_it(
     assert main(["report", str(tmp_path), "--by", "magic"]) == 2
     assert main([*words, "--set", "gamma=1"]) == 0  # the baseline has a gamma, of no account
     assert len(list(tmp_path.glob("*.json"))) == 4
-
-
-@pytest.mark.parametrize("command", [None, *COMMANDS])
-def test_every_help_can_be_read(command: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [command, "--help"] if command else ["--help"]
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 0
-    printed = capsys.readouterr().out
-    assert "%%" not in printed
-    if command is None:
-        assert all(name in printed for name in COMMANDS)
-        assert "95 % intervals" in printed
 
 
 def test_every_option_is_explained_with_its_default() -> None:
@@ -100,39 +90,30 @@ def test_every_option_is_explained_with_its_default() -> None:
     assert "(250 of the world's, all of" in " ".join(pretrain.split())
 
 
-def test_the_version_is_said_at_once() -> None:
-    code = "import sys; from adu_core.cli import main\ntry: main(['--version'])\nfinally: "
-    code += "sys.exit(9 * ('torch' in sys.modules))"
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert done.stdout.split() == ["adu", version("adu-core")]
-
-
 HELP = """
 import sys
 from adu_core.cli import COMMANDS, main
-lines = ["--help", *(f"{name} --help" for name in COMMANDS)]
-lines += ["run --shots 0", "run --method magic", "sweep", "magic", "world --mix 2 --out x.png"]
-for line in lines:
+right = ["--version", "--help", *(f"{name} --help" for name in COMMANDS)]
+wrong = ["run --shots 0", "run --method magic", "sweep", "magic", "world --mix 2 --out x.png"]
+for line in right + wrong:
     try:
         main(line.split())
-    except SystemExit:
-        continue
+    except SystemExit as left:
+        if left.code == (2 if line in wrong else 0):
+            continue
     sys.exit(f"{line}: not answered by the parser")
 heavy = {"torch", "numpy", "open_clip", "pandas", "scipy", "sklearn", "matplotlib", "PIL"}
 sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or 0)
 """
 
 
-def test_help_and_wrong_words_do_without_torch() -> None:
+def test_the_version_help_and_wrong_words_do_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_importing_the_package_imports_no_torch() -> None:
-    code = "import sys, adu_core, adu_core.rivals.methods; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert done.stdout.startswith(f"adu {version('adu-core')}\nusage: adu ")
+    assert all(f"\nusage: adu {name} " in done.stdout for name in COMMANDS)
+    assert "95 % intervals" in done.stdout
+    assert "%%" not in done.stdout
 
 
 @pytest.fixture
@@ -202,17 +183,16 @@ def test_pictures_that_cannot_be_read_are_named(
 
 
 def test_places_are_tried_and_left_as_they_were(tmp_path: Path) -> None:
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "old.json").write_text("{}")
+    old = tmp_path / "there" / "old.json"
+    old.parent.mkdir()
+    old.write_text("{}")
     before = sorted(tmp_path.rglob("*"))
     options.check_writable(tmp_path / "new" / "deep" / "record.json", "--json")
-    options.check_writable(tmp_path / "there" / "old.json", "--json")
+    options.check_writable(old, "--json")
     options.check_writable(tmp_path / "new" / "deep", "--save", folder=True)
-    options.check_writable(tmp_path / "there", "--save", folder=True)
-    with pytest.raises(ValueError, match=r"--json .* cannot be written"):
-        options.check_writable(tmp_path / "there" / "old.json" / "record.json", "--json")
+    options.check_writable(old.parent, "--save", folder=True)
     assert sorted(tmp_path.rglob("*")) == before
-    assert (tmp_path / "there" / "old.json").read_text() == "{}"
+    assert old.read_text() == "{}"
 
 
 @pytest.mark.parametrize(
@@ -277,16 +257,6 @@ def test_training_is_kept_until_record_and_model_are(
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_a_saved_run_can_be_reported(
-    quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*quick, "--save", str(tmp_path / "saved")]) == 0
-    capsys.readouterr()
-    assert main(["report", str(tmp_path / "saved")]) == 0
-    assert "baseline" in capsys.readouterr().out
-    assert main(["report", str(tmp_path)]) == 0
-
-
 @pytest.mark.parametrize("name", [None, "zero-shot", "full"])
 def test_methods_and_their_settings_are_listed(
     name: str | None, capsys: pytest.CaptureFixture[str]
@@ -329,11 +299,8 @@ def test_a_bad_value_exits_2_with_one_line(words: str, capsys: pytest.CaptureFix
     except SystemExit as left:
         code = left.code  # type: ignore[assignment]
     assert code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert lines[-1].startswith(("adu ", "adu: "))
-    assert (
-        len([line for line in lines if "error" in line or not line.startswith(("usage", " "))]) == 1
-    )
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(("adu ", "adu: "))
 
 
 def test_ctrl_c_is_said_and_not_a_traceback(
@@ -349,7 +316,7 @@ def test_ctrl_c_is_said_and_not_a_traceback(
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
 def test_a_reader_that_has_seen_enough_is_no_error(repository: Path) -> None:
-    records = repository / "book/results/baseline_50_epochs"
+    records = repository / "book/results/bandwidths"
     command = f"{sys.executable} -m adu_core report {records} | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert not done.stderr

@@ -31,7 +31,7 @@ from adu_core.data.picture import read_picture
 from adu_core.machine.files import plain, read_json, write_json
 from adu_core.rivals.methods import METHODS, method, parse
 from adu_core.rivals.saved import read_about
-from adu_core.runs.grid import Grid, read_grids
+from adu_core.runs.grid import read_grids
 from adu_core.runs.record import read_record, record_paths
 from adu_core.runs.records import read_table
 from adu_core.runs.spec import Spec
@@ -138,11 +138,7 @@ def adapter(tiny_clip: FrozenCLIP, few: Splits, tmp_path_factory) -> Path:
 def test_an_adapters_json(
     data: st.DataObject, adapter: Path, tiny_clip: FrozenCLIP, tmp_path: Path
 ) -> None:
-    about = damaged(data, read_json(adapter / "adapter.json"))
-    try:
-        write_json(tmp_path / "adapter.json", about)
-    except (ValueError, UnicodeEncodeError):
-        return  # no JSON at all
+    write_json(tmp_path / "adapter.json", damaged(data, read_json(adapter / "adapter.json")))
     (tmp_path / "adapter.safetensors").write_bytes((adapter / "adapter.safetensors").read_bytes())
     taken_or_refused(lambda: read_about(tmp_path), str(tmp_path))
     taken_or_refused(lambda: load_model(tmp_path, tiny_clip), str(tmp_path), "CLIP")
@@ -165,10 +161,7 @@ def test_a_clips_file(data: st.DataObject, tiny_path: str, tmp_path: Path) -> No
     path = tmp_path / "clip.safetensors"
     path.write_bytes(scratched(data, Path(tiny_path).read_bytes()[:200_000]))
     record = read_json(tiny_path.replace(".safetensors", ".json"))
-    try:
-        write_json(tmp_path / "clip.json", damaged(data, record))
-    except (ValueError, UnicodeEncodeError):
-        return
+    write_json(tmp_path / "clip.json", damaged(data, record))
     taken_or_refused(lambda: load_clip(str(path)), str(tmp_path))
 
 
@@ -182,10 +175,7 @@ def record() -> dict[str, Any]:
 @given(data=st.data())
 def test_a_record(data: st.DataObject, record: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "record.json"
-    try:
-        write_json(path, damaged(data, record))
-    except (ValueError, UnicodeEncodeError):
-        return
+    write_json(path, damaged(data, record))
     taken_or_refused(lambda: read_table([path]), str(path))
 
 
@@ -199,10 +189,7 @@ def test_an_audit(data: st.DataObject, tmp_path: Path) -> None:
         "forget": {"domains": ["sketch"], "classes": []},
         "scores": {**dict.fromkeys(SCORES, 50.0), "cosine": None},
     }
-    try:
-        write_json(path, damaged(data, whole))
-    except (ValueError, UnicodeEncodeError):
-        return
+    write_json(path, damaged(data, whole))
     taken_or_refused(lambda: read_audits(path), str(path))
 
 
@@ -243,11 +230,8 @@ GRID = {
 @given(data=st.data())
 def test_a_grid(data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "grid.yml"
-    try:
-        text = json.dumps(damaged(data, GRID), allow_nan=True)
-        path.write_text(scratched(data, text.encode()).decode("utf-8", "replace"), "utf-8")
-    except UnicodeEncodeError:
-        return
+    text = json.dumps(damaged(data, GRID)).encode()
+    path.write_bytes(scratched(data, text) if data.draw(st.booleans()) else text)
     known = ("car", "fish"), ("real", "sketch")
 
     def read() -> None:
@@ -258,17 +242,6 @@ def test_a_grid(data: st.DataObject, tmp_path: Path) -> None:
                 continue  # names what it refuses; it has no file to name
 
     taken_or_refused(read, str(path))
-
-
-@many
-@given(data=st.data())
-def test_a_grid_of_the_right_kinds(data: st.DataObject, tmp_path: Path) -> None:
-    path = tmp_path / "grid.yml"
-    try:
-        path.write_text(json.dumps(damaged(data, GRID), allow_nan=True), "utf-8")
-    except UnicodeEncodeError:
-        return
-    taken_or_refused(lambda: read_grids(path), str(path))
 
 
 # Pictures, folders, lists.
@@ -367,9 +340,8 @@ def test_words_on_the_command_line(data: st.DataObject, tmp_path_factory, capsys
     out = tmp_path_factory.mktemp("out")
     words = [word.replace("OUT", str(out)) for word in data.draw(st.sampled_from(WORDS))]
     place = data.draw(st.integers(1, len(words)))
-    flag = data.draw(
-        st.sampled_from(["--forget", "--shots", "--clip", "--data", "--set", "--seed"])
-    )
+    flags = ["--forget", "--shots", "--clip", "--data", "--set", "--seed"]
+    flag = data.draw(st.sampled_from(flags))
     bad = data.draw(st.sampled_from(BAD))
     # A bad value at the end of flags that take one: what is not refused at once would be run.
     words = [*words[:place], flag, bad] if data.draw(st.booleans()) else [*words[:place], bad]
@@ -390,9 +362,8 @@ def test_no_pickle_is_ever_loaded() -> None:
     """There is no call in the package that could, and no other use of the module."""
     for path in (ROOT / "adu_core").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"\bpickle\b(?!\w)", re.sub(r'""".*?"""|#.*', "", text, flags=re.S)), (
-            path
-        )
+        code = re.sub(r'""".*?"""|#.*', "", text, flags=re.S)
+        assert not re.search(r"\bpickle\b", code), path
         for call in re.findall(r"torch\.load\([^)]*\)", text, re.S):
             assert "weights_only=True" in call, path
 
@@ -402,4 +373,3 @@ def test_a_grid_cannot_ask_for_more_runs_than_anybody_could_run(tmp_path: Path) 
     path.write_text("{methods: gate, seeds: 1000000000000}", "utf-8")
     with pytest.raises(ValueError, match="seeds"):
         read_grids(path)
-    assert len(Grid(seeds=range(2)).specs(lambda _: (("car", "fish"), ("real", "sketch")))) == 16

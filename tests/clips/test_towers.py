@@ -1,5 +1,6 @@
 """Every kind of CLIP with ViT tokens: ours says what open_clip says, takes prompts, and forgets."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -13,7 +14,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from quick import quick
+from quick import Words, quick
 from timm.models import convnext, vision_transformer, vision_transformer_hybrid
 from timm.models.vitamin import VitCfg, VitConvCfg
 from torch import Tensor, nn
@@ -32,25 +33,11 @@ from adu_core import (
     save_model,
     world,
 )
-from adu_core.clips.catalogue import needs_transformers, why_not
+from adu_core.clips.catalogue import needs_transformers, supported, why_not
 from adu_core.clips.load import frozen
 from adu_core.prompts import InstaPG
 from adu_core.rivals.doco import attention_weights
 from adu_core.rivals.slug import block_matrices
-
-
-class Words:
-    """A tokenizer: of each word its length, between a start token (or none) and an end."""
-
-    def __init__(self, start: list[int], end: int, pad: int) -> None:
-        self.start, self.end, self.pad = start, end, pad
-
-    def __call__(self, texts: list[str]) -> Tensor:
-        rows = []
-        for text in texts:
-            row = [*self.start, *(10 + len(word) for word in text.split()), self.end]
-            rows.append((row + [self.pad] * 16)[:16])
-        return torch.tensor(rows)
 
 
 class StandIn(nn.Module):
@@ -381,6 +368,7 @@ def test_every_name_of_the_catalogue_works_or_says_why_not() -> None:
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    for name in ("ViT-B-16-SigLIP", "roberta-ViT-B-32", "nllb-clip-base"):
+    assert re.search("with the package transformers also .*ViT-L-14-CLIPA", supported())
+    for name in ("ViT-L-14-CLIPA", "ViT-B-16-SigLIP", "roberta-ViT-B-32", "nllb-clip-base"):
         with pytest.raises(ValueError, match=f"of {name} comes with the package transformers: pip"):
             load_clip(name)

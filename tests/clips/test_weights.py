@@ -16,7 +16,7 @@ from open_clip import factory
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adu_core import FrozenCLIP, load_clip
+from adu_core import load_clip
 from adu_core.cli import main
 from adu_core.clips.grammar import clip_from
 from adu_core.clips.load import MINI, build
@@ -78,6 +78,26 @@ def test_weights_of_a_file_are_those_of_the_model(
     for key, value in clip.model.state_dict().items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, weights[key], rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (NAME, rf"trained without QuickGELU \(if not, use {NAME}-quickgelu\)"),
+        (f"{NAME}-quickgelu", rf"trained with QuickGELU \(if not, use {NAME}\)"),
+    ],
+)
+def test_weights_of_a_file_may_have_another_activation(
+    name: str, said: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_gelu = deepcopy(TINY) | {"quick_gelu": True}
+    monkeypatch.setitem(factory._MODEL_CONFIGS, f"{NAME}-quickgelu", quick_gelu)
+    path = kept(weights, tmp_path / "w.safetensors")
+    with pytest.warns(UserWarning, match=said) as caught:
+        load_clip(name, path)
+    assert len(caught) == 1
+    assert path in str(caught[0].message)
+    assert caught[0].filename == __file__
 
 
 def test_the_command_line_takes_them_from_the_users_folder(
@@ -352,17 +372,6 @@ def test_a_hub_that_is_not_to_be_reached_is_said_at_once(
     assert time.perf_counter() - started < 15
     assert "http://127.0.0.1:9 cannot be reached" in error
     assert "ViT-B-16-quickgelu:FILE.safetensors" in error
-
-
-def test_features_of_a_file_are_open_clips(weights: Weights, tmp_path: Path) -> None:
-    clip: FrozenCLIP = load_clip(NAME, kept(weights, tmp_path / "w.safetensors"))
-    model = build(TINY, "adu-tiny")
-    model.load_state_dict(weights)
-    pictures = torch.randn(2, 3, 32, 32)
-    with torch.no_grad():
-        theirs: Any = model
-        wanted = theirs.eval().encode_image(pictures, normalize=True)
-        assert (clip.encode_image(pictures) - wanted).abs().max() < 1e-5
 
 
 def test_a_missing_reference_is_asked_for_by_its_own_option(

@@ -85,12 +85,6 @@ def test_balanced_batches_differ_by_one_picture_per_domain_at_most(domains, batc
         assert dealt[present].max() - dealt[present].min() <= 1
 
 
-def test_two_epochs_from_one_generator_differ():
-    generator = torch.Generator().manual_seed(0)
-    first, second = (torch.cat([*batch_indices(torch.arange(40) % 4, 8, generator)]) for _ in "ab")
-    assert not first.equal(second)
-
-
 def test_a_batch_of_nothing_is_refused():
     with pytest.raises(ValueError, match="batch size must be 1 or more, not 0"):
         next(batch_indices(torch.zeros(3, dtype=torch.int64), 0, torch.Generator()))

@@ -25,13 +25,6 @@ def mmd2_by_loops(features: Tensor, domains: Tensor, sigma2: float) -> float:
     return sum(mean(a, a) + mean(b, b) - 2 * mean(a, b) for a, b in pairs) / len(pairs)
 
 
-def test_mmd2_of_two_points_is_the_closed_form() -> None:
-    features = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-    expected = 2 - 2 * math.exp(-25 / (2 * 10))
-    found = losses.mmd2(features, torch.tensor([0, 1]), bandwidth=10.0, multiples=(1.0,))
-    assert found.item() == pytest.approx(expected, rel=1e-6)
-
-
 def test_mmd2_is_the_mean_over_pairs_of_the_double_precision_loops() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(23, 5, generator=generator, dtype=torch.float64)
@@ -119,14 +112,6 @@ def test_half_precision_is_computed_in_float32() -> None:
     assert losses.memorize(features, domains, domains == 0).dtype == torch.float32
 
 
-def test_autocast_does_not_make_mmd2_coarser():
-    features = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
-    wanted = losses.mmd2_matrix(features, torch.arange(32) % 4, 4)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = losses.mmd2_matrix(features, torch.arange(32) % 4, 4)
-    assert found.equal(wanted)
-
-
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf, torch.tensor(-1.0)])
 def test_a_bandwidth_that_is_none_is_refused(wrong: float | Tensor) -> None:
     features, domains = torch.randn(4, 3), torch.arange(4) % 2
@@ -182,12 +167,12 @@ def test_both_sides_and_the_weight_between_them() -> None:
     assert losses.total(kept, gone, kept * 0).total.item() == pytest.approx((kept + gone).item())
 
 
-def test_one_wide_kernel_by_hand() -> None:
+def test_one_kernel_of_two_points_by_hand() -> None:
     """The five together are the same when each is turned into its reciprocal: one is not."""
-    features, domains = torch.tensor([[0.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1])
-    for s in (0.5, 4.0):
-        found = losses.mmd2(features, domains, bandwidth=1.0, multiples=(s,))
-        assert found.item() == pytest.approx(2 - 2 * math.exp(-1 / (2 * s)))
+    features, domains = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 1])
+    for s in (0.5, 1.0, 4.0):
+        found = losses.mmd2(features, domains, bandwidth=10.0, multiples=(s,))
+        assert found.item() == pytest.approx(2 - 2 * math.exp(-25 / (2 * s * 10)))
 
 
 def test_a_row_is_at_no_distance_from_itself() -> None:

@@ -33,11 +33,6 @@ def test_nothing_measured_is_no_zero() -> None:
     assert measure.mem_for_h({"a": 0.0, "c": 40.0}, ["c"])["h"] == 0
 
 
-def test_selectivity_is_what_is_above_the_line_of_equal_damage() -> None:
-    assert measure.mem_for_h({"a": 30.0, "b": 30.0}, ["b"])["selectivity"] == 0
-    assert measure.mem_for_h({"a": 90.0, "b": 30.0}, ["b"])["selectivity"] == 60
-
-
 def test_the_harmonic_mean_where_a_side_is_small_or_nothing() -> None:
     for a, b, wanted in ((0, 5, 0), (5, 0, 0), (0, 0, 0), (1, 1, 1), (0.5, 1.5, 0.75)):
         assert measure.harmonic_mean(a, b) == pytest.approx(wanted)

@@ -12,7 +12,6 @@ from PIL import Image
 from trees import draw, tree
 
 from adu_core import load_splits, read_folder
-from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, read_share, source_names
 
@@ -20,11 +19,6 @@ PACS = Path(__file__).parents[3] / "shared" / "pacs"
 TWO = ("photo", "sketch")
 #: Each picture's colour says what it is: red the class, green the domain, blue its number.
 PLAIN = [(domain, label, n) for domain in TWO for label in ("cat", "dog") for n in range(4)]
-
-
-@pytest.fixture(autouse=True)
-def _warn_again() -> None:
-    warn.cache_clear()
 
 
 def laid_out(root: Path, pattern: str = "{domain}/{label}/{n}.png", **more: str) -> Path:
@@ -364,16 +358,3 @@ def test_a_class_is_drawn_the_same_whatever_lies_beside_it(tmp_path):
     after = read_folder(tmp_path, size=2, per_class_and_domain=5)
     assert after.pictures[after.labels == 1].equal(before.pictures)
     assert not other.pictures.equal(before.pictures)
-
-
-@pytest.mark.parametrize("limits", [(None, None), (3, 5), (5, 1)])
-def test_shares_have_no_picture_in_common_whatever_the_limits_and_seeds(tmp_path, limits):
-    tree(tmp_path, TWO, ("dog",), 20)
-    parts = [
-        read_share(f"folder:{tmp_path}", share, 2, limit, seed)
-        for share, limit, seed in zip((TRAIN, TEST), limits, (0, 7), strict=True)
-    ]
-    first, second = (set(map(tuple, part.pictures[:, :, 0, 0].tolist())) for part in parts)
-    assert not first & second
-    whole = (12, 6)
-    assert [len(first), len(second)] == [2 * (x or y) for x, y in zip(limits, whole, strict=True)]

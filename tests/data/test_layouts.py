@@ -8,17 +8,11 @@ from trees import draw, share_colours, tree, write_lists
 from adu_core.data import layouts
 from adu_core.data.grammar import KINDS
 from adu_core.data.layouts import KNOWN
-from adu_core.data.messages import warn
 from adu_core.data.picture import PictureError
 from adu_core.data.sources import TEST, TRAIN, VALIDATION, read_share, source_names
 
 CLASSES, TWO = ("alarm_clock", "dog"), ("photo", "sketch")
 PACS = ("art_painting", "cartoon", "photo", "sketch")
-
-
-@pytest.fixture(autouse=True)
-def _warn_again() -> None:
-    warn.cache_clear()
 
 
 def numbers(pictures: set[tuple[int, ...]]) -> set[int]:
@@ -29,13 +23,20 @@ def listed(root, parts, domains, **more):
     write_lists(root, dict.fromkeys(domains, parts), CLASSES, **more)
 
 
-@pytest.mark.parametrize("under", ["", "pacs", "PACS", "pacs/images"])
-def test_pacs_as_plain_folders(tmp_path, under):
-    root = tree(tmp_path / under, PACS, CLASSES, 5)
-    (root / "splits").mkdir(exist_ok=True)
+@pytest.mark.parametrize(
+    ("name", "under", "domains"),
+    [
+        *(("pacs", under, PACS) for under in ("", "pacs", "PACS", "pacs/images")),
+        ("office-home", "", ("Art", "Clipart", "Product", "Real World")),
+        ("office-home", "OfficeHomeDataset_10072016", ("Art", "Clipart", "Product", "Real_World")),
+    ],
+)
+def test_plain_folders_as_they_are_unpacked(tmp_path, name, under, domains):
+    root = tree(tmp_path / under, domains, ("Alarm_Clock", "dog"), 5)
+    (root / "splits").mkdir()
     tree(root, ["__MACOSX", "other"], CLASSES, 1)
-    names = ("art painting", "cartoon", "photo", "sketch")
-    assert source_names(f"pacs:{tmp_path}") == (("alarm clock", "dog"), names)
+    assert source_names(f"{name}:{tmp_path}") == (("alarm clock", "dog"), KNOWN[name].domains)
+    share_colours(f"{name}:{tmp_path}")
 
 
 @pytest.mark.parametrize("under", ["", "pacs"])
@@ -49,15 +50,6 @@ def test_pacs_with_its_lists_whose_test_is_everything(tmp_path, under, whole, ca
     assert numbers(validation) == {18, 19}
     assert [len(x) for x in (train, validation, test)] == [8 * 12, 8 * 2, 8 * 6]
     assert "has 2 classes where pacs has 7: is it all there?" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("under", ["", "OfficeHomeDataset_10072016"])
-@pytest.mark.parametrize("real", ["Real World", "Real_World"])
-def test_office_home_as_it_is_unpacked(tmp_path, under, real):
-    tree(tmp_path / under, ["Art", "Clipart", "Product", real], ["Alarm_Clock", "Bed"], 5)
-    names = (("alarm clock", "bed"), ("art", "clipart", "product", "real world"))
-    assert source_names(f"office-home:{tmp_path}") == names
-    share_colours(f"office-home:{tmp_path}")
 
 
 def test_office_home_as_dassl_has_it(tmp_path):

@@ -1,12 +1,15 @@
 """The drawn world: the same pictures for the same question, and pictures of what they should be."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adu_core.data.world import CLASSES, DOMAINS, HELD_OUT, SEEN, SIZE, SPLITS, render, world
+from adu_core.data.world import CLASSES, DOMAINS, SEEN, SIZE, SPLITS, world
 from adu_core.data.world.dice import Dice, roll
+from adu_core.data.world.render import draw
 from adu_core.data.world.styles import draw_styles
 from adu_core.task import DomainDataset
 
@@ -18,6 +21,11 @@ def mixed_cells(count: int, seed: int = 5) -> tuple[Tensor, Tensor]:
     return labels, torch.randint(len(DOMAINS), (count,), generator=generator)
 
 
+def render(labels: Tensor, domains: Tensor, *, seed: int, **more: Any) -> tuple[Tensor, Tensor]:
+    """What ``draw`` makes of rolled rows."""
+    return draw(labels, domains, roll(len(labels), torch.Generator().manual_seed(seed)), **more)
+
+
 def distance(first: Tensor, second: Tensor) -> Tensor:
     """(N,) mean absolute difference of pictures, 0 to 255."""
     return (first.float() - second.float()).abs().mean((1, 2, 3))
@@ -26,13 +34,6 @@ def distance(first: Tensor, second: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def pure() -> DomainDataset:
     return world("test", 6, classes=CLASSES, mix=0)
-
-
-def test_classes_are_varied_enough_and_their_parts_are_disjoint() -> None:
-    assert len(CLASSES) == len(set(CLASSES)) >= 24
-    assert (len(SEEN), CLASSES[0]) == (16, "car")
-    assert len(HELD_OUT) >= 8
-    assert SEEN + HELD_OUT == CLASSES
 
 
 def test_same_question_same_bytes() -> None:
@@ -151,8 +152,8 @@ def test_mixing_moves_a_picture_towards_other_domains() -> None:
     assert change[far].mean() > 15
 
 
-@pytest.mark.parametrize(("domain", "at_least"), [("clipart", 0.85), ("sketch", 0.85)])
-def test_classes_differ_in_their_silhouettes(domain: str, at_least: float) -> None:
+@pytest.mark.parametrize("domain", ["clipart", "sketch"])
+def test_classes_differ_in_their_silhouettes(domain: str) -> None:
     def silhouettes(split: str, per_class: int) -> tuple[Tensor, Tensor]:
         part = world(split, per_class, classes=CLASSES, domains=(domain,), mix=0)
         rgb = part.pictures.float() / 255
@@ -164,7 +165,7 @@ def test_classes_differ_in_their_silhouettes(domain: str, at_least: float) -> No
     seen, truth = silhouettes("test", 5)
     means = torch.stack([known[labels == label].mean(0) for label in range(len(CLASSES))])
     right = torch.cdist(seen, means).argmin(1) == truth
-    assert right.float().mean() > at_least  # chance: 1 in 26
+    assert right.float().mean() > 0.85  # chance: 1 in 26
 
 
 def test_objects_fill_the_frame_and_stay_inside() -> None:
@@ -227,17 +228,6 @@ def test_world_says_what_is_wrong(wrong: dict[str, object], message: str) -> Non
         world(**({"per_class": 1} | wrong))  # type: ignore[arg-type]
 
 
-def test_render_says_what_is_wrong() -> None:
-    one = torch.zeros(1, dtype=torch.int64)
-    for labels, domains, message in (
-        (one + len(CLASSES), one, "label"),
-        (one, one - 1, "domain"),
-        (one, one.repeat(2), "int64"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            render(labels, domains, mix=0, seed=0)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_draws_the_same_pictures() -> None:
     labels, domains = mixed_cells(200)
@@ -245,9 +235,6 @@ def test_a_gpu_draws_the_same_pictures() -> None:
     there, same_shift = render(labels, domains, mix=0.5, seed=3, device="cuda")
     torch.testing.assert_close(shift, same_shift)
     assert distance(here, there.cpu()).mean() < 0.5
-
-
-# Moved on purpose.
 
 
 def test_a_move_takes_the_style_and_leaves_the_rest() -> None:

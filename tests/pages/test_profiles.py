@@ -21,6 +21,9 @@ def test_without_a_word_it_is_the_drawn_world() -> None:
     assert chosen.drawn
     assert chosen.records_apply
     assert chosen.load_clip() is chosen.load_clip()
+    shown = chosen._repr_markdown_()
+    assert "`mini`" in shown
+    assert "forgetting sketch" in shown
     splits = chosen.load_splits(held_out=True)
     assert splits.held_out is not None
     assert splits.held_out.class_names == HELD_OUT
@@ -56,12 +59,6 @@ def test_a_clip_of_open_clip_has_the_papers_settings(monkeypatch: pytest.MonkeyP
     assert chosen.clip == ("ViT-B-16-quickgelu", "openai")
     assert chosen.settings == PAPER
     assert chosen.method("gate", threshold=0.7).as_dict()["settings"]["threshold"] == 0.7
-
-
-def test_a_page_shows_the_profile() -> None:
-    text = profile()._repr_markdown_()
-    assert "`mini`" in text
-    assert "forgetting sketch" in text
 
 
 @pytest.mark.parametrize(

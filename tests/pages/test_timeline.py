@@ -17,24 +17,16 @@ def trained(tiny_clip, few):
     return timeline, adapter
 
 
-def test_a_frame_before_training_and_one_after_each_epoch(trained):
-    timeline, _ = trained
-    assert timeline.epochs == [0, 1, 2]
-
-
-def test_first_and_last_frame_are_the_clip_before_and_after(trained, tiny_clip, few):
+def test_frames_are_the_clip_before_and_after_each_epoch(trained, tiny_clip, few):
     timeline, adapter = trained
     pictures = few.test.pictures
+    assert timeline.epochs == [0, 1, 2]
     torch.testing.assert_close(timeline.features[0], image_features(tiny_clip, pictures))
     torch.testing.assert_close(timeline.features[-1], image_features(adapter, pictures))
     assert timeline.accuracy(0) == accuracies(tiny_clip, few.test)
     assert timeline.accuracy(-1) == accuracies(adapter, few.test)
-
-
-def test_metrics_are_those_of_the_accuracies(trained):
-    timeline, _ = trained
-    accuracy = timeline.accuracy(-1)
-    assert timeline.metrics()[-1]["for"] == pytest.approx(100 - accuracy["sketch"])
+    forgotten = 100 - timeline.accuracy(-1)["sketch"]
+    assert timeline.metrics()[-1]["for"] == pytest.approx(forgotten)
 
 
 def test_the_layout_is_one_point_for_each_picture_in_each_frame(trained):

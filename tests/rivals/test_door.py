@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
 
 from adu_core import FrozenCLIP, Splits, world
 from adu_core.rivals.door import Door, GatedTokens
 from adu_core.task import Target, Task
 
-FORGET = Target(("sketch",))
+FORGET, CLASSES = Target(("sketch",)), ("car", "house", "tree", "fish")
 
 
 @pytest.fixture(scope="module")
 def door(mini: FrozenCLIP) -> GatedTokens:
-    shots = world("train", 4, seed=50, classes=("car", "house", "tree", "fish"))
+    shots = world("train", 4, seed=50, classes=CLASSES)
     return Door().fit(Task(mini, shots, FORGET), 50)
 
 
 def test_what_is_stopped_is_one_and_a_probe_finds_no_class(door: GatedTokens) -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
-
-    classes = ("car", "house", "tree", "fish")
-    data = world("validation", 12, classes=classes, domains=("sketch",))
+    data = world("validation", 12, classes=CLASSES, domains=("sketch",))
     features, P = door.features(data.pictures), door.probability(data.pictures)
     assert door.classifier is not None
     stopped = door.classifier.threshold < P
@@ -55,13 +53,3 @@ def test_tokens_of_stopped_pictures_are_the_shots_mean(mini: FrozenCLIP, few: Sp
         assert torch.allclose(model.features(pictures), wanted, atol=1e-5)
         model.classifier.threshold.fill_(2)  # and nothing is
         assert torch.equal(model.features(pictures), mini.encode_image(pictures))
-
-
-def test_two_domains_at_once(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    two = Target(("real", "sketch"))
-    model = Door(copies=1).fit(Task(tiny_clip, few.shots, two))
-    assert model.classifier is not None
-    P = model.classifier(torch.zeros(1, model.classifier.weight.shape[1]))
-    both = model.of_evidence(torch.zeros(1, model.classifier.weight.shape[1]))
-    torch.testing.assert_close(both, P[:, model.chosen].sum(1))
-    assert sorted(model.chosen) == [few.shots.domain_names.index(n) for n in ("real", "sketch")]

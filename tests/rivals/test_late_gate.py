@@ -21,12 +21,16 @@ def test_copies_are_the_shots_then_moved_ones_then_noisy_ones(
 def test_what_it_refuses_is_what_the_classifier_takes_for_forgotten(
     mini: FrozenCLIP, few: Splits
 ) -> None:
-    model = LateGate().fit(Task(mini, few.shots, Target(("sketch",))))
+    """The probabilities of both domains together."""
+    two = ("sketch", "real")
+    model = LateGate().fit(Task(mini, few.shots, Target(two)))
     pictures = few.test.pictures
     features = mini.features(pictures)
     refused = model.refuses(pictures)
     assert model.classifier is not None
-    probable = model.classifier(features)[:, model.chosen].sum(dim=1)
+    chosen = [few.shots.domain_names.index(name) for name in two]
+    probable = model.classifier(features)[:, chosen].sum(dim=1)
+    assert 0 < refused.sum() < len(refused)
     assert torch.equal(refused, probable > model.classifier.threshold)
     assert torch.equal(model.features(pictures)[~refused], features[~refused])
 

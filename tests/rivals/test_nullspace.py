@@ -9,8 +9,7 @@ from torch import Tensor
 
 from adu_core import FrozenCLIP, Splits, Target, load_model, save_model, world
 from adu_core.rivals.inversion import invert
-from adu_core.rivals.nullspace import Nullspace, cells
-from adu_core.rivals.projection import class_basis, project
+from adu_core.rivals.nullspace import Nullspace, cells, class_basis, project
 from adu_core.runs.evaluate import evaluate
 from adu_core.task import Task
 
@@ -22,18 +21,14 @@ def unit(*rows: tuple[float, ...]) -> Tensor:
     return F.normalize(torch.tensor(rows, dtype=torch.float64), dim=1)
 
 
-def random_basis(size: int = 6, count: int = 2) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.linalg.qr(torch.randn(size, count, generator=generator).double()).Q
-
-
 # The map.
 
 
 def test_forgotten_directions_lose_their_energy_and_the_others_nothing() -> None:
-    U = random_basis()
+    generator = torch.Generator().manual_seed(0)
+    U = torch.linalg.qr(torch.randn(6, 2, generator=generator).double()).Q
     others = torch.linalg.svd(U, full_matrices=True).U[:, 2:]
-    x = torch.randn(5, 6, dtype=torch.float64)
+    x = torch.randn(5, 6, dtype=torch.float64, generator=generator)
     assert (project(x, U, 1.0) @ U).abs().max() < 1e-12
     torch.testing.assert_close(project(x, U, 0.9) @ U, 0.1 * x @ U)
     torch.testing.assert_close(project(x, U, 1.0) @ others, x @ others)

@@ -10,6 +10,11 @@ from adu_core.cli import main
 from adu_core.runs.associations import associations
 
 
+@pytest.fixture(autouse=True)
+def _few_resamplings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adu_core.runs.associations.RESAMPLED", 200)
+
+
 def table(slope: float, noise: float, runs: int = 30) -> pd.DataFrame:
     """Two forgotten domains, the second with more MMD² and a lower For in every run."""
     generator = np.random.default_rng(0)

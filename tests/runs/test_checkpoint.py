@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,25 +17,26 @@ from adu_core.machine.files import read_tensors
 QUICK = replace(MINI, epochs=3, batch_size=8, learning_rate=0.05)
 
 
-def bits(adapter: Adapter) -> dict[str, Tensor]:
-    return {key: value.clone() for key, value in adapter.state_dict().items()}
+def stopped(epochs: int, *arguments: Any, **more: Any) -> dict[str, Tensor]:
+    """The adapter's tensors after so many epochs, when Ctrl-C comes."""
+    found = {}
 
+    def stop(done: int, adapter: Adapter) -> None:
+        if done == epochs:
+            found.update({key: value.clone() for key, value in adapter.state_dict().items()})
+            raise KeyboardInterrupt
 
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+    with pytest.raises(KeyboardInterrupt):
+        fit(*arguments, after_epoch=stop, progress=False, **more)
+    return found
 
 
 def test_another_run_does_not_go_on_from_it(
     tiny_clip: FrozenCLIP, few: Splits, tmp_path: Path
 ) -> None:
-    def interrupt(done: int, _: Adapter) -> None:
-        if done == 2:
-            raise KeyboardInterrupt
-
     arguments = (tiny_clip, few.shots, ["sketch"], QUICK)
     file = tmp_path / "training.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        fit(*arguments, checkpoint=file, after_epoch=interrupt, progress=False)
+    stopped(2, *arguments, checkpoint=file)
     with pytest.raises(ValueError, match=r"another run \(seed 0, now 1\): remove it"):
         fit(*arguments, seed=1, checkpoint=file, progress=False)
     other = replace(QUICK, forget_weight=7.0, prompt_std=0.5)
@@ -74,25 +76,8 @@ def test_killed_in_training_and_resumed_is_unbroken(
     assert done >= 3
     # The rest of 400 epochs would take long: compare with an unbroken run after one more.
     settings = replace(QUICK, epochs=400)
-
-    class EnoughError(Exception):
-        pass
-
-    def stop(epoch: int, adapter: Adapter) -> None:
-        if epoch == done + 1:
-            found.append(bits(adapter))
-            raise EnoughError
-
-    found: list[dict[str, Tensor]] = []
-    for checkpoint in (file, None):
-        with pytest.raises(EnoughError):
-            fit(
-                tiny_clip,
-                few.shots,
-                ["sketch"],
-                settings,
-                checkpoint=checkpoint,
-                after_epoch=stop,
-                progress=False,
-            )
-    assert same(*found)
+    resumed, unbroken = (
+        stopped(done + 1, tiny_clip, few.shots, ["sketch"], settings, checkpoint=checkpoint)
+        for checkpoint in (file, None)
+    )
+    torch.testing.assert_close(resumed, unbroken, rtol=0, atol=0)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from quick import quick
 
 from adu_core import FrozenCLIP, Splits, Target, Task, unlearn, world
-from adu_core.rivals.methods import method
 from adu_core.runs import labels
 from adu_core.runs.spec import Spec
 
@@ -67,8 +67,7 @@ def test_labels_that_do_not_tell_the_target_are_an_error(
 
 
 def test_a_run_says_its_labels(tiny_clip: FrozenCLIP, few: Splits) -> None:
-    gate = method("gate", "mini")
-    spec = Spec(gate, SKETCH, data="pictures", shots=2, measure=(), labels="wrong:0.5")
+    spec = Spec(quick("gate"), SKETCH, data="pictures", shots=2, measure=(), labels="wrong:0.5")
     wrong = unlearn(tiny_clip, few, spec, progress=False)
     assert wrong.record["config"]["labels"] == "wrong:0.5"
     assert Spec.from_dict(wrong.record["config"], "it") == spec

@@ -13,9 +13,7 @@ OWN = ("notes.txt", "figure.png", "trials/notes.json", "trials/more/x.json")
 
 
 @pytest.fixture(scope="module")
-def words(
-    tmp_path_factory: pytest.TempPathFactory, picture_folder: Path, tiny_path: str
-) -> list[str]:
+def words(picture_folder: Path, tiny_path: str) -> list[str]:
     what = ["--data", f"folder:{picture_folder}", "--clip", tiny_path, "--shots", "2"]
     return ["run", *what, "--forget", "sketch"]
 
@@ -68,11 +66,14 @@ def test_with_force_all_that_was_of_it_goes_and_nothing_else(
     assert read_json(folder / "adapter.json")["method"]["name"] == "zero-shot"
 
 
-def test_a_search_keeps_its_own_trials(words: list[str], folder: Path) -> None:
+def test_a_search_keeps_its_own_trials(
+    words: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept = {name for name in held(folder) if name.startswith("trials/sketch-")}
     assert len(kept) >= 2
     more = ["--method", "nullspace", "--tune", "--trials", "1", "--save", str(folder), "--force"]
     assert main([*words, *more]) == 0
+    assert "chosen on validation pictures: nullspace" in capsys.readouterr().out
     assert {name for name in held(folder) if name.startswith("trials/sketch-")} < kept
 
 
@@ -98,7 +99,8 @@ def test_an_audit_is_of_the_model_beside_it(
     for name in ("audit.json", "MODEL_CARD.md", "audit.png"):
         (folder / name).unlink()
     clip = words[words.index("--clip") + 1]
-    assert main(["audit", str(folder), "--clip", clip, "--stolen", "2"]) == 0
+    quick = ["--stolen", "1", "--limit", "1", "--tries", "5"]
+    assert main(["audit", str(folder), "--clip", clip, *quick]) == 0
     assert main(["report", str(folder), "--audits"]) == 0
     audit = (folder / "audit.json").read_bytes()
     more = ["--method", "zero-shot", "--save", str(folder), "--force"]

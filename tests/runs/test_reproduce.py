@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import record
 from PIL import Image
 from trees import tree as coloured
+from trees import write_lists
 
 from adu_core import FrozenCLIP, Spec, Target, world
 from adu_core.cli import main
@@ -125,47 +127,23 @@ def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 # Miniatures: a small tree as each dataset lies on disk, a tiny backbone, every step of the way.
 
-TREES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "pacs": ("{domain}/{label}/{n}.png", ("art_painting", "cartoon", "photo", "sketch")),
-    "office-home": (
-        "OfficeHomeDataset_10072016/{domain}/{label}/{n}.png",
-        ("Art", "Clipart", "Product", "Real World"),
-    ),
-    "domainnet": (
-        "domainnet/{domain}/{label}/{n}.png",
-        ("clipart", "infograph", "painting", "quickdraw", "real", "sketch"),
-    ),
-    "mini-domainnet": (
-        "domainnet/{domain}/{label}/{n}.png",
-        ("clipart", "painting", "real", "sketch"),
-    ),
-    "imagenet": ("{domain}/{label}/{n}.png", ("imagenet", "imagenet-sketch")),
+TREES = {
+    "pacs": ("art_painting", "cartoon", "photo", "sketch"),
+    "office-home": ("Art", "Clipart", "Product", "Real World"),
+    "domainnet": ("clipart", "infograph", "painting", "quickdraw", "real", "sketch"),
+    "mini-domainnet": ("clipart", "painting", "real", "sketch"),
+    "imagenet": ("imagenet", "imagenet-sketch"),
 }
 
 
-def tree(root: Path, name: str) -> Path:
+def miniature(root: Path, name: str) -> Path:
     """Two classes of the dataset called ``name``, ten pictures of each in each domain."""
-    pattern, domains = TREES[name]
-    data = world("train", 10, classes=("car", "house"), size=60)
-    for place, domain in enumerate(domains):
-        for label in ("car", "house"):
-            mine = (data.labels == data.class_names.index(label)) & (data.domains == place % 4)
-            for n, picture in enumerate(data.pictures[mine]):
-                path = root / pattern.format(domain=domain, label=label, n=n)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture.permute(1, 2, 0).numpy()).save(path)
+    inner = "OfficeHomeDataset_10072016" if name == "office-home" else "."
+    coloured(root / inner, TREES[name], ("car", "house"), 10)
     if "domainnet" in name:
-        folder = root / "domainnet" / ("splits_mini" if name.startswith("mini") else "splits")
-        folder.mkdir()
-        for domain in domains:
-            for split, numbers in (("train", range(7)), ("test", range(7, 10))):
-                lines = [
-                    f"{domain}/{label}/{n}.png {number}\n"
-                    for number, label in enumerate(("car", "house"))
-                    for n in numbers
-                ]
-                (folder / f"{domain}_{split}.txt").write_text("".join(lines))
-        return root / "domainnet"
+        parts = {each: {"train": range(7), "test": range(7, 10)} for each in TREES[name]}
+        splits = "splits_mini" if name.startswith("mini") else "splits"
+        write_lists(root, parts, ("car", "house"), splits=splits)
     return root
 
 
@@ -173,34 +151,32 @@ def tree(root: Path, name: str) -> Path:
 def test_a_miniature_of_the_whole_protocol(
     name: str, tiny_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, out = tree(tmp_path / "tree", name), tmp_path / "out"
+    root, out = miniature(tmp_path / "tree", name), tmp_path / "out"
     seeds = 2 if name == "office-home" else 1
     words = [
         "reproduce", name, "--root", str(root), "--clip", tiny_path, "--save", str(out),
-        "--methods", "zero-shot,baseline", "--also", "gate", "--counts", "1", "--seeds", f"{seeds}",
+        "--methods", "baseline", "--also", "nullspace", "--counts", "1", "--seeds", f"{seeds}",
         "--shots", "1", "--set", "epochs=1", "--preset", "mini",
     ]  # fmt: skip
     assert main(words) == 0
-    domains = TREES[name][1]
-    assert len(list((out / "runs").glob("*.json"))) == len(domains) * 3 * seeds
+    domains = TREES[name]
+    assert len(list((out / "runs").glob("*.json"))) == len(domains) * 2 * seeds
     values = read_json(out / "table.json")
     assert values["protocol"] == name
     found = {row["method"]: row for row in values["rows"]}
-    assert found.keys() == {"zero-shot", "baseline", "gate"}
-    assert (
-        found["baseline"]["paper_h"]
-        == PROTOCOLS[name].results.get(1, {}).get("baseline", [None])[0]
-    )
-    assert found["gate"]["seeds"] == seeds
-    runs = [read_json(path) for path in (out / "runs").glob("*-gate-*.json")]
+    assert found.keys() == {"baseline", "nullspace"}
+    row = found["baseline"]
+    assert row["paper_h"] == PROTOCOLS[name].results.get(1, {}).get("baseline", [None])[0]
+    assert row["seeds"] == seeds
+    runs = [read_json(path) for path in (out / "runs").glob("*-baseline-*.json")]
     mean = sum(run["after"]["metrics"]["h"] for run in runs) / len(runs)
-    assert abs(mean - found["gate"]["h"]) < 1e-9
+    assert abs(mean - row["h"]) < 1e-9
     text = (out / "table.md").read_text(encoding="utf-8")
-    assert f"| 1 | gate | {found['gate']['mem']:.2f}" in text
+    assert f"| 1 | baseline | {row['mem']:.2f}" in text
     assert "- `baseline`: " in text
     assert f"These pictures have 2 classes in {len(domains)} domains" in text
-    moved = [found["gate"][f"silhouette_domain.{when}"] for when in ("before", "after")]
-    assert f"| 1 | gate | {moved[0]:.3f} → {moved[1]:.3f} |" in text
+    moved = [row[f"silhouette_domain.{when}"] for when in ("before", "after")]
+    assert f"| 1 | baseline | {moved[0]:.3f} → {moved[1]:.3f} |" in text
     said = capsys.readouterr().out
     assert all(f"paper_{name}" in said for name in ("mem", "for", "h"))
 
@@ -222,13 +198,13 @@ def test_of_the_hub(tiny_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(tmp_path / "pictures"))
     words = [
         "reproduce", "office-home", "--clip", tiny_path, "--save", str(tmp_path / "out"),
-        "--methods", "zero-shot,full", "--also", "late-gate", "--seeds", "1", "--shots", "1",
+        "--methods", "baseline", "--also", "nullspace", "--seeds", "1", "--shots", "1",
         "--set", "epochs=1", "--preset", "mini",
     ]  # fmt: skip
     assert main([*words, "--root", f"hub:{tmp_path / 'pictures'}"]) == 0
     rows = read_json(tmp_path / "out/table.json")["rows"]
     assert {(row["forgotten"], row["method"]) for row in rows} == {
-        (count, name) for count in (1, 2, 3) for name in ("zero-shot", "full", "late-gate")
+        (count, name) for count in (1, 2, 3) for name in ("baseline", "nullspace")
     }
     for row in rows:
         printed = OFFICE.results[row["forgotten"]].get(row["method"], (None,) * 3)
@@ -242,26 +218,11 @@ def test_only_the_hub_is_fetched_from(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_both_ways_to_average(tmp_path: Path) -> None:
     """By hand: two combinations with Mem 100 and 50 and For 50 and 100."""
-    base = Spec(method("gate"), Target(("art",)), data="d")
     paths = []
     for forget, mem, error in (("art", 100.0, 50.0), ("clipart", 50.0, 100.0)):
-        spec = replace(base, forget=Target((forget,)))
-        h = 2 * mem * error / (mem + error)
-        metrics = {"mem": mem, "for": error, "h": h, "selectivity": mem + error - 100}
-        kept = dict.fromkeys([d for d in OFFICE.domains if d != forget], mem)
-        result = {
-            "metrics": metrics, "accuracy": {**kept, forget: 100 - error},
-            "kept": kept, "forgotten": {forget: 100 - error},
-        }  # fmt: skip
-        found = {"classes": ["a"], "domains": list(OFFICE.domains), "clip_fingerprint": "f"}
+        spec = Spec(method("gate"), Target((forget,)), data="d")
         paths.append(tmp_path / f"{spec.name}.json")
-        write_json(
-            paths[-1],
-            {
-                "schema": 2, "spec": spec.hash, "config": spec.as_dict(), "before": result,
-                "after": result, "found": found, "provenance": {"seconds": 1.0, "device": "cpu"},
-            },
-        )  # fmt: skip
+        write_json(paths[-1], record(spec, mem, error, domains=list(OFFICE.domains)))
     (row,) = table(OFFICE, paths).to_dict("records")
     assert row["h"] == pytest.approx(200 / 3)  # the mean of 66.7 and 66.7
     assert row["h_of_means"] == pytest.approx(75.0)

@@ -22,19 +22,14 @@ from adu_core.show import figures
 from adu_core.show.audit_figure import audit_figure
 from adu_core.show.lettering import any_script
 
-OFFICE = """alarm clock,backpack,batteries,bed,bike,bottle,bucket,calculator,calendar,candles,chair,
-clipboards,computer,couch,curtains,desk lamp,drill,eraser,exit sign,fan,file cabinet,flipflops,
-flowers,folder,fork,glasses,hammer,helmet,kettle,keyboard,knives,lamp shade,laptop,marker,monitor,
-mop,mouse,mug,notebook,oven,pan,paper clip,pen,pencil,postit notes,printer,push pin,radio,
-refrigerator,ruler,scissors,screwdriver,shelf,sink,sneakers,soda,speaker,spoon,table,telephone,
-toothbrush,toys,trash can,tv,webcam""".replace("\n", "").split(",")
 NAMES = {
     "PACS": (
         ["dog", "elephant", "giraffe", "guitar", "horse", "house", "person"],
         ["art painting", "cartoon", "photo", "sketch"],
     ),
     "six domains, 65 classes": (
-        OFFICE,
+        ["alarm clock", "backpack", "batteries", "clipboards", "desk lamp", "file cabinet"]
+        + [f"push pin {number}" for number in range(59)],
         ["art painting", "clipart", "infograph", "product photograph", "quickdraw", "real world"],
     ),
     "any characters": (

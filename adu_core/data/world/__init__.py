@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from adu_core.data.world.dice import roll
-from adu_core.data.world.render import SIZE, draw, render
+from adu_core.data.world.render import SIZE, draw
 from adu_core.data.world.shapes import CLASSES
 from adu_core.data.world.styles import DOMAINS
 from adu_core.task import DomainDataset
@@ -16,16 +16,7 @@ SEEN, HELD_OUT = CLASSES[:16], CLASSES[16:]
 SPLITS = ("pretrain", "train", "validation", "test")
 MAX_SEED = 2**22
 
-__all__ = [
-    "CLASSES",
-    "DOMAINS",
-    "HELD_OUT",
-    "SEEN",
-    "SIZE",
-    "SPLITS",
-    "render",
-    "world",
-]
+__all__ = ["CLASSES", "DOMAINS", "HELD_OUT", "SEEN", "SIZE", "SPLITS", "world"]
 
 
 def world(
@@ -76,8 +67,8 @@ def world(
     rows = torch.cat([roll(per_class, _generator(split, seed, *cell)) for cell in cells])
     known_labels, known_domains = torch.tensor(cells).repeat_interleave(per_class, 0).unbind(1)
     pictures, shift = draw(
-        known_labels.contiguous(),
-        known_domains.contiguous(),
+        known_labels,
+        known_domains,
         rows,
         mix=mix,
         move=None if move is None else (DOMAINS.index(move[0]), move[1]),

@@ -45,13 +45,13 @@ def _dabs(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     flow = _smooth(FRAMES * 2, generator)[:: _SIDE // count, :: _SIDE // count][:count, :count]
     angle = flow * 1.2 + torch.randn(count, count, generator=generator) * 0.25
     axis = torch.arange(_SIDE) + 0.5
-    row, column = (axis / spacing).long(), (axis / spacing).long()
+    cell = (axis / spacing).long()
     best = torch.full((_SIDE, _SIDE), -1.0)
     found = [torch.zeros(_SIDE, _SIDE) for _ in range(4)]
     reach = 2
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
-            cell_y, cell_x = row + down, column + right
+            cell_y, cell_x = cell + down, cell + right
             at = ((cell_y % count)[:, None], (cell_x % count)[None, :])
             # Rows of a picture run downwards, y upwards.
             to_y = axis[:, None] - (cell_y[:, None] + jitter[0][at]) * spacing

@@ -9,42 +9,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adu_core.data.world import noise
-from adu_core.data.world.dice import Dice, roll
+from adu_core.data.world.dice import Dice
 from adu_core.data.world.parts import Part
 from adu_core.data.world.scene import Palette, Pose, cast_shadow, draw_palette, draw_pose
 from adu_core.data.world.shapes import CLASSES, DRAWINGS
-from adu_core.data.world.styles import DOMAINS, Move, Style, draw_styles
+from adu_core.data.world.styles import Move, Style, draw_styles
 
 SIZE = 60  # pixels along a side
 
 # Pixels drawn at once: few enough for a processor's cache, enough to keep a GPU busy. The
 # pictures do not depend on it.
 CHUNK_PIXELS = {"cpu": 96 * SIZE**2, "cuda": 1024 * SIZE**2}
-
-
-def render(
-    labels: Tensor,
-    domains: Tensor,
-    *,
-    mix: float,
-    seed: int,
-    size: int = SIZE,
-    device: str | torch.device = "cpu",
-) -> tuple[Tensor, Tensor]:
-    """Pictures of the given classes in the given domains.
-
-    labels:   (N,) int64, indices into ``CLASSES``
-    domains:  (N,) int64, indices into ``DOMAINS``
-    mix:      how much the domains overlap: 0 (pure) to 0.5
-    seed:     picture i depends on the seed, i, its class and its domain, on nothing else (to
-              the byte where size is a multiple of 4; else rounding may move a few values by 1)
-    size:     pixels along a side; the same picture is drawn finer or coarser
-
-    Returns the pictures (N, 3, size, size) uint8 on ``device`` and the style shift (N,)
-    float32 on the CPU. Raises ``ValueError`` for a label, domain or mix out of range.
-    """
-    rows = roll(len(labels), torch.Generator().manual_seed(seed))
-    return draw(labels, domains, rows, mix=mix, size=size, device=device)
 
 
 def draw(
@@ -58,16 +33,21 @@ def draw(
     size: int = SIZE,
     device: str | torch.device = "cpu",
 ) -> tuple[Tensor, Tensor]:
-    """As ``render``, with each picture's chance given: ``rows`` (N, WIDTH) from ``roll``.
+    """Pictures of the given classes in the given domains.
 
-    With ``move`` all styles are moved towards one domain, so far, and ``mix`` is of no account.
-    Towards a domain of ``avoid`` ``mix`` moves none.
+    labels:   (N,) int64, indices into ``CLASSES``
+    domains:  (N,) int64, indices into ``DOMAINS``
+    rows:     (N, WIDTH) from ``roll``, the chance of each picture, which depends on its row, class
+              and domain, on nothing else (to the byte where size is a multiple of 4; else rounding
+              may move a few values by 1)
+    mix:      how much the domains overlap: 0 (pure) to 0.5
+    move:     in place of ``mix``, a domain and how far all styles are moved towards it
+    avoid:    domains towards which ``mix`` moves none
+    size:     pixels along a side; the same picture is drawn finer or coarser
+
+    Returns the pictures (N, 3, size, size) uint8 on ``device`` and the style shift (N,)
+    float32 on the CPU. Raises ``ValueError`` for a mix or size out of range.
     """
-    for what, values, names in (("label", labels, CLASSES), ("domain", domains, DOMAINS)):
-        if values.shape != (len(rows),) or values.dtype != torch.int64:
-            raise ValueError(f"{what}s must be ({len(rows)},) int64, not {tuple(values.shape)}")
-        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < len(names):
-            raise ValueError(f"a {what} must be from 0 to {len(names) - 1}")
     if not 0 <= mix <= 0.5:
         raise ValueError(f"mix must be from 0 (pure domains) to 0.5 (much overlap), not {mix}")
     if size < 8:

@@ -30,7 +30,6 @@ class Palette(NamedTuple):
     parts: Tensor
     sky: Tensor
     ground: Tensor
-    paper: Tensor
 
 
 def draw_palette(dice: Dice, style: Style) -> Palette:
@@ -72,8 +71,8 @@ def draw_palette(dice: Dice, style: Style) -> Palette:
     amount = fill.repeat(1, len(Slot))
     amount[:, Slot.DARK] = 1 - 0.35 * (1 - amount[:, Slot.DARK])
     parts = torch.lerp(paper, parts, amount.unsqueeze(-1))
-    around = torch.cat((surroundings, paper), 1)
-    return Palette(parts[..., None, None].float(), *around[..., None, None].float().unbind(1))
+    sky, ground = surroundings[..., None, None].float().unbind(1)
+    return Palette(parts[..., None, None].float(), sky, ground)
 
 
 class Pose(NamedTuple):

@@ -8,6 +8,7 @@ exact or right to first order near the edge, which is where lines and antialiasi
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -61,15 +62,13 @@ def stroke(
 
 def convex(x: Tensor, y: Tensor, corners: Corners) -> Tensor:
     """A convex polygon, its corners given anticlockwise."""
-    distance: Tensor | None = None
+    edges = []
     for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
         out_x, out_y = y1 - y0, x0 - x1
         scale = (out_x * out_x + out_y * out_y) ** -0.5
         out_x, out_y = out_x * scale, out_y * scale
-        edge = (x * out_x).add_(y * out_y).sub_(x0 * out_x + y0 * out_y)
-        distance = edge if distance is None else torch.maximum(distance, edge)
-    assert distance is not None
-    return distance
+        edges.append((x * out_x).add_(y * out_y).sub_(x0 * out_x + y0 * out_y))
+    return common(*edges)
 
 
 def trapezium(x: Tensor, y: Tensor, bottom: Size, top: Size, low: Size, high: Size) -> Tensor:
@@ -85,18 +84,14 @@ def ring(x: Tensor, y: Tensor, radius: Size, thickness: Size) -> Tensor:
     return disc(x, y, radius).abs_().sub_(thickness)
 
 
-def union(first: Tensor, *others: Tensor) -> Tensor:
+def union(*outlines: Tensor) -> Tensor:
     """What lies in any of the outlines."""
-    for other in others:
-        first = torch.minimum(first, other)
-    return first
+    return functools.reduce(torch.minimum, outlines)
 
 
-def common(first: Tensor, *others: Tensor) -> Tensor:
+def common(*outlines: Tensor) -> Tensor:
     """What lies in all of the outlines."""
-    for other in others:
-        first = torch.maximum(first, other)
-    return first
+    return functools.reduce(torch.maximum, outlines)
 
 
 def without(outline: Tensor, hole: Tensor) -> Tensor:

@@ -47,7 +47,6 @@ _TABLE = {
 # Parameters of each picture, (n, 1, 1) float64 each.
 Style = dict[str, Tensor]
 
-
 #: A domain, by number, and how far every picture's style is moved towards it, 0 to 1.
 Move = tuple[int, float]
 
@@ -80,6 +79,5 @@ def draw_styles(
     if move is not None:  # the same chance is used up, so that the rest of a picture stays
         other, shift = mean[move[0]].expand_as(own), torch.full_like(shift, move[1])
     values = own.clamp_(min=0).lerp_(other, shift.unsqueeze(1))
-    return dict(
-        zip(_TABLE, values.unsqueeze(-1).unsqueeze(-1).unbind(1), strict=True)
-    ), shift.float()
+    style = dict(zip(_TABLE, values[..., None, None].unbind(1), strict=True))
+    return style, shift.float()
