@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from markdown_it import MarkdownIt
@@ -34,6 +35,7 @@ from adu_core.data.sources import load_shots
 from adu_core.data.world import HELD_OUT
 from adu_core.machine.files import read_json, write_json
 from adu_core.runs.intervals import of_mean
+from adu_core.show.audit_figure import audit_figure
 
 GOAL = Target(("sketch",))
 
@@ -444,6 +446,13 @@ def test_a_card_names_the_clip_that_never_knew_it(record: dict[str, Any]) -> Non
     with_one["relearning"]["reference"] = [30.0, 40.0, 50.0]
     with_one["recovery"]["reference"] = with_one["recovery"]["model"]
     assert "A CLIP that never saw it gets 30.0 right" in card(with_one)
+
+
+def test_the_figure_has_six_panels(record: dict[str, Any]) -> None:
+    figure = audit_figure(record)
+    assert len(figure.axes) == 6
+    assert all(axes.get_title() for axes in figure.axes)
+    plt.close(figure)
 
 
 def test_many_audits_in_one_table(

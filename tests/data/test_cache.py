@@ -217,6 +217,19 @@ def test_bad_pictures_are_an_error_or_left_out_and_the_rest_is_kept(folder, file
     assert (len(none.pictures), len(none.bad)) == (0, 40)
 
 
+def test_a_mapped_dataset_does_all_that_another_does(folder, tmp_path, monkeypatch):
+    root = tree(tmp_path / "data", ("photo", "sketch"), ("cat", "dog"), 6)
+    mapped = read_folder(root, size=8)
+    monkeypatch.setenv("ADU_CACHE", "off")
+    plain = read_folder(root, size=8)
+    assert mapped.fingerprint() == plain.fingerprint()
+    index = torch.tensor([3, 1])
+    assert mapped.subset(index).pictures.equal(plain.subset(index).pictures)
+    assert mapped.few_shot(2).fingerprint() == plain.few_shot(2).fingerprint()
+    assert [len(part) for part in mapped.pictures.split(10)] == [10, 10, 4]
+    assert mapped.pictures.to(torch.float32).equal(plain.pictures.float())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm is Linux's")
 def test_opening_a_finished_file_takes_no_memory(folder, tmp_path):
     files = [draw(tmp_path / f"{i}.png", (i % 256, i // 256, 0)) for i in range(300)]
