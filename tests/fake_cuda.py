@@ -16,7 +16,7 @@ backward pass, tensors that autograd makes from nothing are taken to be on the G
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
 CUDA = torch.device("cuda", 0)
 aten = torch.ops.aten
@@ -116,29 +115,42 @@ class Pretended(Tensor):
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        check(func, args, kwargs)
+        given = leaves((args, kwargs))
+        check(func, args, kwargs, given)
         kwargs.pop("device", None)  # as this CPU sees it; the mode heeds what was asked
-        given = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
-        found = func(*tree_map(raw_of, args), **tree_map(raw_of, kwargs))
-        known = {id(raw_of(x)): x for x in given}  # what is changed in place stays what it is
+        found = func(*mapped(raw_of, args), **mapped(raw_of, kwargs))
+        # What is changed in place stays what it is.
+        known = {id(raw_of(x)): x for x in given if isinstance(x, Tensor)}
 
         def wrap(x: Any) -> Any:
             if not isinstance(x, Tensor):
                 return x
             return known[id(x)] if id(x) in known else Pretended(x)
 
-        return tree_map(wrap, found)
+        return mapped(wrap, found)
 
 
-def leaves(tree: Any) -> Iterator[Any]:
+CONTAINERS = (list, tuple, dict)
+
+
+def leaves(tree: Any) -> list[Any]:
     """What is in lists, tuples and dicts; torch's own way asks each object what it is."""
+    found: list[Any] = []
+    for part in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(part, CONTAINERS):
+            found += leaves(part)
+        else:
+            found.append(part)
+    return found
+
+
+def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
+    """A tree like this one of what ``change`` makes of each thing that is in it."""
+    if not isinstance(tree, CONTAINERS):
+        return change(tree)
     if isinstance(tree, dict):
-        tree = tuple(tree.values())
-    if not isinstance(tree, list | tuple):
-        yield tree
-        return
-    for part in tree:
-        yield from leaves(part)
+        return {key: mapped(change, part) for key, part in tree.items()}
+    return type(tree)([mapped(change, part) for part in tree])
 
 
 def raw_of(x: Any) -> Any:
@@ -146,26 +158,27 @@ def raw_of(x: Any) -> Any:
     return x.raw if isinstance(x, Pretended) else x
 
 
-def check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise what CUDA would if the tensors of ``func`` are not where it wants them."""
-    for value in leaves((args, kwargs)):
+def check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Any]) -> None:
+    """Raise what CUDA would if ``given``, all that ``func`` gets, is not where it wants it."""
+    for value in given:
         if isinstance(value, torch.Generator) and value.device.type == "cpu":
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     if func in ACROSS:
         return
     if func in INDEXED and isinstance(args[0], Pretended):
-        args = (args[0], *args[2:])  # the indices may be anywhere
-    on_cpu = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor) and not is_pretended(x)]
+        given = leaves(((args[0], *args[2:]), kwargs))  # the indices may be anywhere
+    on_cpu = [x for x in given if isinstance(x, Tensor) and not is_pretended(x)]
+    if not on_cpu:
+        return
     by_number = torch.Tag.pointwise in func.tags or func in BY_NUMBER
     first = args[0] if args else None
     changed = func._schema.is_mutable and isinstance(first, Tensor) and not is_pretended(first)
     if by_number and not changed and all(x.ndim == 0 for x in on_cpu):
         return
-    if on_cpu:
-        raise RuntimeError(
-            "Expected all tensors to be on the same device, but found at least two devices, "
-            f"cuda:0 and cpu! (in {func})"
-        )
+    raise RuntimeError(
+        "Expected all tensors to be on the same device, but found at least two devices, "
+        f"cuda:0 and cpu! (in {func})"
+    )
 
 
 def is_pretended(x: Any) -> bool:
@@ -210,10 +223,9 @@ class FromNothing(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         found = func(*args, **(kwargs or {}))
-        none_given = not any(isinstance(x, Tensor) for x in leaves((args, kwargs or {})))
-        if Within.depth and none_given:
-            return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, found)
-        return found
+        if not Within.depth or any(isinstance(x, Tensor) for x in leaves((args, kwargs or {}))):
+            return found
+        return mapped(lambda x: Pretended(x) if isinstance(x, Tensor) else x, found)
 
 
 class Requested(TorchFunctionMode):
@@ -240,7 +252,7 @@ class Requested(TorchFunctionMode):
             found = inside(func, args, kwargs)
         else:
             found = func(*args, **kwargs | {"device": torch.device("cpu")})
-        return tree_map(lambda x: moved(x, device) if isinstance(x, Tensor) else x, found)
+        return mapped(lambda x: moved(x, device) if isinstance(x, Tensor) else x, found)
 
 
 def inside(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

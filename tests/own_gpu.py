@@ -33,7 +33,9 @@ from trees import write_pictures
 
 from adu_core import figures, load_clip, world  # noqa: F401
 from adu_core.audit.audit import PARTS
+from adu_core.audit.effects import CHANGED
 from adu_core.audit.relearning import relearning
+from adu_core.data.corruptions import CORRUPTIONS
 from adu_core.machine import device
 from adu_core.machine.files import write_tensors
 from adu_core.pages import profiles
@@ -54,7 +56,12 @@ def stand_ins(place: Path) -> dict[str, str]:
 
 
 #: What is long on a real GPU, and as telling when it is short.
-SHORTER = {"SETTINGS = {}": 'SETTINGS = {"epochs": 2}', "TRIES = 200": "TRIES = 5"}
+SHORTER = {
+    "name, *options": 'name, *["--set", "epochs=3"] * (name == "full"), *options',
+    "SETTINGS = {}": 'SETTINGS = {"epochs": 2}',
+    "TRIES = 200": "TRIES = 5",
+    '"--tries", 10,': '"--tries", 3,',
+}
 
 
 #: Half precision takes a processor so much longer.
@@ -80,6 +87,7 @@ def run(notebook: Path, place: Path) -> int:
         mock.patch.object(device, "accelerator", return_value="cuda"),
         mock.patch.object(profiles, "method", short),
         mock.patch.dict(PARTS, relearning=partial(relearning, steps=2)),
+        mock.patch.dict(CORRUPTIONS, {name: CORRUPTIONS[name] for name in CHANGED}, clear=True),
         mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 5)),
         # A processor takes minutes for what tells a GPU's speed in half precision.
         mock.patch.object(forecast, "rate", return_value=1e10),

@@ -308,7 +308,7 @@ def test_every_command_takes_auto_and_says_first_where_it_computes(
     picture = str(next(picture_folder.rglob("*.png")))
     for line in (
         ["run", *words, "--method", "nullspace", "--save", saved],
-        ["sweep", str(tmp_path / "s"), *words, "--methods", "nullspace", "--seeds", "1"],
+        ["sweep", str(tmp_path / "s"), *words, *bench[:4], "--processes", "1"],
         ["bench", *words, *bench, "--save", str(tmp_path / "b")],
         ["predict", "--adapter", saved, picture],
         ["audit", saved, "--stolen", "1", "--limit", "1", "--tries", "1"],
