@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adu_core.cli import options
 from adu_core.machine.device import check_device, resolved
+
+if TYPE_CHECKING:
+    from adu_core.clip import FrozenCLIP
 
 SUMMARY = "train a small CLIP from nothing"
 EXAMPLES = """\
 examples:
   adu pretrain --out clips/world.safetensors
-  adu pretrain --data folder:PACS --out clips/pacs.safetensors --epochs 100
+  adu pretrain --data folder:PACS --start mini --out clips/pacs.safetensors --epochs 100
   adu pretrain --without sketch --out clips/without_sketch.safetensors
 """
 
@@ -54,6 +57,11 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--size", type=count(10), default=60, help="pixels a side, a multiple of 10 (60)")
     add("--width", type=count(1), default=1, help="times that of the mini CLIP (1)")
     add("--depth", type=count(1), default=6, help="blocks of the vision tower (6)")
+    add(
+        "--start",
+        metavar="CLIP",
+        help="mini or a file of adu pretrain whose weights to begin with, for few pictures",
+    )
     add("--seed", type=count(0), default=0, help="draws weights, pictures and captions (0)")
     options.add_device(command)
     add("--force", action="store_true", help="replace a CLIP that is in --out")
@@ -83,6 +91,7 @@ def do(arguments: argparse.Namespace) -> None:
 
     check_device(arguments.device)
     mini_config(arguments.size)
+    start = _start(arguments)
     _, domains = source_names(arguments.data)
     without = tuple(readable(name) for name in arguments.without)
     for name in without:
@@ -120,6 +129,7 @@ def do(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         width=arguments.width,
         depth=arguments.depth,
+        start=start,
         device=resolved(arguments.device, (arguments.out, None)),
         about=about,
     )
@@ -128,3 +138,21 @@ def do(arguments: argparse.Namespace) -> None:
     for name, value in accuracy.items():
         print(f"  {name:<26}{value:>9.1f}")
     print(f"saved: {clip.name}; use it with `adu run --clip {clip.name}`")
+
+
+def _start(arguments: argparse.Namespace) -> FrozenCLIP | None:
+    """The small CLIP to begin with, if one is named."""
+    from adu_core.clips.load import load_clip
+    from adu_core.runs.pretrain import check_start
+
+    name = arguments.start
+    if name is None:
+        return None
+    if name != "mini" and not name.endswith(".safetensors"):
+        raise ValueError(f"--start {name}: name mini, or a file that `adu pretrain` made")
+    try:
+        start = load_clip(name)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(str(error).replace("--clip", "--start")) from None
+    check_start(start, arguments.width, arguments.depth)
+    return start

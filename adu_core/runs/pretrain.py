@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from open_clip.model import resize_pos_embed
 from torch import Tensor
 from tqdm import tqdm
 
@@ -40,6 +41,7 @@ def pretrain(
     seed: int = 0,
     width: int = 1,
     depth: int = 6,
+    start: FrozenCLIP | None = None,
     device: str = "cpu",
     about: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -49,8 +51,10 @@ def pretrain(
     Contrastive loss over batches of pictures and captions drawn anew every epoch; AdamW with
     warm-up and cosine. Beside ``path`` stands its training record, with the zero-shot accuracy on
     ``validation``. ``width`` is a multiple of the mini CLIP's, ``depth`` how many vision blocks
-    there are. After every epoch the state is kept in ``….partial.safetensors``; the same call goes
-    on from there after an interruption. ``about`` says in the record what the data is.
+    there are. ``start`` is a small CLIP whose weights training begins with: from few pictures it
+    learns more that way. After every epoch the state is kept in ``….partial.safetensors``; the
+    same call goes on from there after an interruption. ``about`` says in the record what the data
+    is.
     """
     path, started = Path(path), time.perf_counter()
     checkpoint = Checkpoint(path.with_suffix(".partial.safetensors"))
@@ -58,6 +62,11 @@ def pretrain(
     torch.manual_seed(seed)  # open_clip draws a new model's weights from the global generator
     clip = frozen(build(config, "adu-mini"), None, str(path)).to(device)
     model: Any = clip.model
+    if start is not None:
+        check_start(start, width, depth)
+        weights = start.model.state_dict()
+        resize_pos_embed(weights, model)
+        model.load_state_dict(weights)
 
     # Only words of the captions get a row in the table: 49,408 would cost more than the model.
     texts = [captions(pictures, seed=seed * 100_003 + epoch) for epoch in range(epochs)]
@@ -70,6 +79,8 @@ def pretrain(
     optimizer = _optimizer(model.requires_grad_(True))
     steps_per_epoch = math.ceil(len(pictures) / BATCH_SIZE)
     run = {"pictures": pictures.fingerprint(), "epochs": epochs, "seed": seed, "model": config}
+    if start is not None:
+        run["start"] = start.fingerprint
     history = checkpoint.resume(model, optimizer, run)
     step = len(history) * steps_per_epoch
     with tqdm(total=epochs * steps_per_epoch, initial=step, disable=not progress) as bar:
@@ -101,6 +112,7 @@ def pretrain(
             "batch_size": BATCH_SIZE,
             "learning_rate": PEAK_RATE,
             "weight_decay": WEIGHT_DECAY,
+            "start": start and {"name": start.name, "fingerprint": start.fingerprint},
             "loss": history,
         },
     }
@@ -111,6 +123,20 @@ def pretrain(
     write_json(path.with_suffix(".json"), record)
     checkpoint.path.unlink(missing_ok=True)
     return trained
+
+
+def check_start(start: FrozenCLIP, width: int, depth: int) -> None:
+    """Raise ``ValueError`` if a CLIP of this width and depth cannot begin with ``start``'s weights.
+
+    Pictures may be of another size: where they lie is interpolated.
+    """
+    narrow = mini_config(start.picture_size)["vision_cfg"]["width"]
+    if (start.width, len(start.blocks)) != (width * narrow, depth):
+        raise ValueError(
+            f"{start.name} has {len(start.blocks)} blocks of width {start.width}, the CLIP to be "
+            f"trained {depth} of width {width * narrow}: begin with one that `adu pretrain` made "
+            "with the same --width and --depth"
+        )
 
 
 def _optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:

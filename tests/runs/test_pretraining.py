@@ -73,6 +73,21 @@ def test_it_learns(tmp_path):
     assert not any(parameter.requires_grad for parameter in clip.parameters())
 
 
+def test_it_begins_with_what_another_clip_has_learned(mini, tmp_path):
+    """The pictures may be of another size; the record says which it was."""
+    pictures = world("pretrain", 5, classes=("car", "cat", "tree", "cup"), seed=1, size=30)
+    first = {}
+    for name, start in {"nothing": None, "another": mini}.items():
+        path = tmp_path / f"{name}.safetensors"
+        pretraining.pretrain(pictures, pictures, path, epochs=1, start=start, progress=False)
+        first[name] = read_json(path.with_suffix(".json"))["training"]
+    assert first["another"]["loss"][0] < first["nothing"]["loss"][0] - 0.3
+    assert first["nothing"]["start"] is None
+    assert first["another"]["start"]["fingerprint"] == mini.fingerprint
+    with pytest.raises(ValueError, match=r"has 6 blocks of width 96, .* 3 of width 96"):
+        pretraining.pretrain(pictures, pictures, path, epochs=1, start=mini, depth=3)
+
+
 def test_interrupted_and_resumed_is_unbroken(pictures, unbroken, interrupted):
     assert [file.name for file in interrupted.parent.iterdir()] == ["clip.partial.safetensors"]
     resumed = pretrain(pictures, interrupted)
