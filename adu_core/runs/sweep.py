@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def _run_all(
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     do = functools.partial(_run_far, Path.cwd(), uuid.uuid4().hex) if executor else run_spec
     pool = executor or ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(threads,)
+        workers, _context(), initializer=_start, initargs=(threads, dict(os.environ))
     )
     try:
         futures = {pool.submit(do, spec, paths[spec], device): spec for spec in work}
@@ -153,8 +154,18 @@ def _is_there(spec: Spec, path: Path) -> bool:
     return True
 
 
-def _start(threads: int) -> None:
-    """In each process: its share of the cores, and no life after the sweep's."""
+def _context() -> BaseContext:
+    """Where a process can be forked from one that has imported all, it begins at once."""
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["adu_core.runs.run_spec"])
+    return context
+
+
+def _start(threads: int, environment: Mapping[str, str]) -> None:
+    """In each process: what is set now, its share of the cores, and no life after the sweep's."""
+    os.environ.update(environment)
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
