@@ -10,16 +10,23 @@ RULES = ["image-alt", "svg-img-alt", "link-name", "button-name", "label"]
 MARK_ONE_OF_EACH_KIND = """() => {
   const met = new Set();
   const plain = new Set(['1', 'none', 'rgba(0, 0, 0, 0)']);
+  const known = new Map();
+  const beneath = element => {
+    if (!element) return '';
+    if (!known.has(element)) {
+      const {opacity, backgroundImage, backgroundColor} = getComputedStyle(element);
+      const all = [opacity, backgroundImage, backgroundColor, beneath(element.parentElement)];
+      known.set(element, all.filter(value => value && !plain.has(value)).join());
+    }
+    return known.get(element);
+  };
   for (const element of document.querySelectorAll('main *')) {
     element.removeAttribute('data-kind');
     const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
     if (!own || !element.checkVisibility() || !element.getClientRects().length) continue;
     const style = getComputedStyle(element);
     const kind = [style.color, style.fontSize, style.fontWeight];
-    for (let under = element; under; under = under.parentElement) {
-      const {opacity, backgroundImage, backgroundColor} = getComputedStyle(under);
-      kind.push(...[opacity, backgroundImage, backgroundColor].filter(value => !plain.has(value)));
-    }
+    kind.push(beneath(element));
     if (!met.has(kind.join())) element.setAttribute('data-kind', met.size);
     met.add(kind.join());
   }
@@ -35,7 +42,7 @@ def complaints(page: Page, *rules: str) -> list[str]:
         page.evaluate(AXE_SCRIPT)
         page.evaluate("axe.configure({rules: [{id: 'color-contrast', selector: '[data-kind]'}]})")
     page.evaluate(MARK_ONE_OF_EACH_KIND)
-    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
     found = page.evaluate("options => axe.run('main', options)", options)
     return [
         f"{violation['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
