@@ -49,7 +49,7 @@ def stand_ins(place: Path) -> dict[str, str]:
     weights = place / "tiny.safetensors"
     write_tensors(weights, load_clip("mini").model.state_dict())
     domains = ("real", "clipart", "sketch")
-    drawn = world("test", 24, classes=("car", "house", "tree"), domains=domains)
+    drawn = world("test", 16, classes=("car", "house", "tree"), domains=domains)
     named = replace(drawn, domain_names=("photo", "comic", "pencil"))
     root = write_pictures(place / "pictures", named)
     return {"ADU_CLIP": f"adu-mini:{weights}", "ADU_DATA": str(root), "ADU_SHOTS": "4"}
