@@ -11,11 +11,14 @@ from torch import Tensor
 from adu_core.clip import FrozenCLIP
 from adu_core.task import DomainDataset, Model
 
+#: Pictures at a time: with many more, what a block computes leaves a processor's cache.
+BATCH = 64
+
 
 @torch.no_grad()
-def image_features(model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256) -> Tensor:
+def image_features(model: Model | FrozenCLIP, pictures: Tensor) -> Tensor:
     """Features, of length 1, of many pictures: (N, 3, S, S) uint8 → (N, feature_size)."""
-    return torch.cat([model.features(batch).float() for batch in pictures.split(batch_size)])
+    return torch.cat([model.features(batch).float() for batch in pictures.split(BATCH)])
 
 
 @torch.no_grad()
@@ -25,16 +28,14 @@ def class_logits(model: Model | FrozenCLIP, features: Tensor, class_names: Seque
 
 
 @torch.no_grad()
-def seen(
-    model: Model | FrozenCLIP, pictures: Tensor, batch_size: int = 256
-) -> tuple[Tensor, Tensor]:
+def seen(model: Model | FrozenCLIP, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Features of many pictures, and which of them get no answer.
 
     (N, 3, S, S) uint8 → (N, feature_size), of length 1, and (N,) bool, on the CPU
     """
     if isinstance(model, FrozenCLIP):
         return image_features(model, pictures), torch.zeros(len(pictures), dtype=torch.bool)
-    found = [model.seen(batch) for batch in pictures.split(batch_size)]
+    found = [model.seen(batch) for batch in pictures.split(BATCH)]
     features, refused = (torch.cat(parts) for parts in zip(*found, strict=True))
     return features.float(), refused.cpu()
 
