@@ -1,6 +1,6 @@
 """Train a small CLIP.
 
-Train a small CLIP from nothing on the drawn world or on your own folder; the shots, validation and
+Train a small CLIP on the drawn world or on your own folder; the shots, validation and
 test pictures of `adu run` are left out. After Ctrl-C, the same command continues after the last
 whole epoch.
 """
@@ -17,7 +17,7 @@ from adu_core.machine.device import check_device, resolved
 if TYPE_CHECKING:
     from adu_core.clip import FrozenCLIP
 
-SUMMARY = "train a small CLIP from nothing"
+SUMMARY = "train a small CLIP"
 EXAMPLES = """\
 examples:
   adu pretrain --out clips/world.safetensors
@@ -60,7 +60,8 @@ def add(command: argparse.ArgumentParser) -> None:
     add(
         "--start",
         metavar="CLIP",
-        help="mini or a file of adu pretrain whose weights to begin with, for few pictures",
+        help="mini or a file of adu pretrain whose weights to begin with, for few pictures "
+        "(from nothing)",
     )
     add("--seed", type=count(0), default=0, help="draws weights, pictures and captions (0)")
     options.add_device(command)
@@ -148,6 +149,11 @@ def _start(arguments: argparse.Namespace) -> FrozenCLIP | None:
     name = arguments.start
     if name is None:
         return None
+    if arguments.without:
+        raise ValueError(
+            f"--without {', '.join(arguments.without)} and --start {name}: the CLIP to begin with "
+            "may have seen it: leave one of them out"
+        )
     if name != "mini" and not name.endswith(".safetensors"):
         raise ValueError(f"--start {name}: name mini, or a file that `adu pretrain` made")
     try:

@@ -1,4 +1,4 @@
-"""Trains a small CLIP from nothing on pictures and captions, with CLIP's contrastive loss."""
+"""Trains a small CLIP on pictures and captions, with CLIP's contrastive loss."""
 
 from __future__ import annotations
 

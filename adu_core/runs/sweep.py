@@ -165,6 +165,7 @@ def _context() -> BaseContext:
 
 def _start(threads: int, environment: Mapping[str, str]) -> None:
     """In each process: what is set now, its share of the cores, and no life after the sweep's."""
+    os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -291,6 +291,7 @@ def test_world_draws_a_sheet(tmp_path: Path) -> None:
         "pretrain --out weights.safetensors --start nowhere.safetensors",
         "pretrain --out weights.safetensors --start ViT-B-32",
         "pretrain --out weights.safetensors --start mini --depth 12",
+        "pretrain --out weights.safetensors --start mini --without sketch",
         "world --out sheet.txt",
         "predict --adapter /nowhere picture.png",
         "report /nowhere",
