@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,8 @@ def test_how_far_accuracies_move_between_machines(tmp_path: Path) -> None:
     assert "Not by one picture: `gate`" in found
 
 
-def means(folder: str, *by: str) -> Any:
-    return summary(read_table(RESULTS / folder), list(by)).set_index(list(by)).sort_index()
+def means(folder: str, *by: str, also: Sequence[str] = ()) -> Any:
+    return summary(read_table(RESULTS / folder), list(by), also).set_index(list(by)).sort_index()
 
 
 def test_a_settings_change_is_paired_by_seed(values: dict[str, Any]) -> None:
@@ -210,9 +210,10 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         *means("bench/world", "method").loc[["full", "baseline"], "h"],
     ],
     "bench/pacs": lambda: [
-        means("bench/pacs", "method").loc[GATES, "h"].max(),
-        means("bench/pacs", "method").drop(GATES)["h"].min(),
-        means("bench/pacs", "method").drop(GATES)["h"].max(),
+        means("bench/pacs", "method").loc[[*GATES, "late-gate"], "h"].min(),
+        means("bench/pacs", "method").loc[[*GATES, "late-gate"], "h"].max(),
+        means("bench/pacs", "method", also=["ceiling"]).loc["zero-shot", "ceiling"],
+        *means("bench/pacs", "method").loc[["lp++", "instapg", "baseline", "full"], "h"],
         means("bench/pacs", "method").loc["zero-shot", "h"],
     ],
     "prompts": lambda: [
@@ -237,7 +238,6 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         for name in ("gate", "full", "baseline")
         for mix in (0.0, 0.5)
     ],
-    "defaults": lambda: [means("defaults", "data", "method").loc["world", "h"].diff().iloc[-1]],
     "capacity": lambda: [*means("capacity", "method").loc[["full", "gate"], "h"]],
     "corrupted": lambda: [
         value
@@ -253,7 +253,6 @@ LINES: dict[str, Callable[[], list[Any]]] = {
             ["h", "h_corrupted"]
         ].iloc[0]
     ],
-    "door": lambda: [*means("door", "data", "mix", "method").loc["world", 0.5].loc[GATES[:2], "h"]],
 }
 
 

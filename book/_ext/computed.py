@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from cells import number, table
 from knobs import knobs
 from sphinx.application import Sphinx
@@ -20,6 +21,7 @@ from adu_core.audit.audits import NAME, read_audit, read_audits
 from adu_core.data.grammar import drawn
 from adu_core.machine.files import read_json
 from adu_core.rivals.methods import target_from_dict
+from adu_core.runs.fronts import confidence_interval
 from adu_core.runs.protocol import PROTOCOLS
 from adu_core.runs.records import read_table, summary
 
@@ -28,6 +30,7 @@ def values(results: Path) -> dict[str, Any]:
     """Every number, as text, by name; ``results`` is the folder of all records."""
     return {
         "bench": both(bench(results / "bench/world"), bench(results / "bench/pacs")),
+        "clips": clips(results),
         "paper": paper(),
         "capacity": means(results / "capacity", ["method"]),
         "readers": readers(results / "corrupted"),
@@ -100,10 +103,31 @@ def both(
     head = ["method", "Mem", "For", "H", "H on held-out classes", "H on PACS"]
     shown = ("mem", "for", "h", "held_out")
     rows = [
-        [f"`{name}`", *(row[key] for key in shown), pacs[name]["h"] if name in pacs else "–"]
-        for name, row in world.items()
+        [f"`{name}`", *(row[key] for key in shown), pacs[name]["h"]] for name, row in world.items()
     ]
     return {"world": world, "pacs": pacs, "table": table(head, rows)}
+
+
+#: The CLIPs that the bench's chosen settings were tried on.
+CLIPS = {"mini": "shipped", "second_clip": "another seed", "deep_clip": "twelve blocks"}
+
+
+def clips(results: Path) -> dict[str, Any]:
+    """``clips.full.h`` over three CLIPs, and a table with each of them.
+
+    Intervals are over the CLIPs, each the mean over its domains and seeds.
+    """
+    found = pd.concat([read_table(results / each) for each in ("bench/world/runs", "other_clips")])
+    found["clip"] = found["clip"].map(lambda name: CLIPS[Path(name).stem])
+    each = summary(found, ["method", "clip"]).set_index(["method", "clip"])
+    rows, cells = [], {}
+    for name in each.xs("shipped", level="clip").sort_values("h", ascending=False).index:
+        scores = each.loc[name].loc[list(CLIPS.values())]
+        over = {key: number(*confidence_interval([*scores[key]])) for key in ("h", "selectivity")}
+        cells[name] = over | {clip: number(value) for clip, value in scores["h"].items()}
+        rows.append([f"`{name}`", *map(number, scores["h"]), *over.values()])
+    head = [*(f"H, {clip}" for clip in CLIPS.values()), "H, mean", "selectivity, mean"]
+    return {**cells, "table": table(["method", *head], rows)}
 
 
 def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, Any]:

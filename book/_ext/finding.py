@@ -32,8 +32,8 @@ def draw(world: dict[str, dict[str, Any]], pacs: dict[str, dict[str, Any]]) -> p
         colour = TRAINED if method(name).trained else FREE
         axes.barh(place, row["h"], color=colour, height=0.72, alpha=0.55)
         axes.errorbar(row["h"], place, xerr=row["h ±"], color=colour, linewidth=2)
-        if dot := pacs.get(name):
-            axes.errorbar(dot["h"], place, xerr=dot["h ±"], fmt="o", color="#222222", markersize=5)
+        dot = pacs[name]
+        axes.errorbar(dot["h"], place, xerr=dot["h ±"], fmt="o", color="#222222", markersize=5)
     axes.set(xlim=(0, 100), xlabel="H, %", ylim=(-0.6, len(names) - 0.4))
     axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)
