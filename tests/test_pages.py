@@ -210,6 +210,14 @@ def test_a_chosen_value_at_an_end_of_what_was_tried_is_named(data):
     assert set(re.findall(r"`[^`]+` of `[^`]+`", said)) == ends
 
 
+def test_other_clips_have_the_settings_that_the_bench_chose():
+    bench, others = (
+        {repr(read_record(path)["config"]["method"]) for path in record_paths(ROOT / folder)}
+        for folder in ("book/results/bench/world/runs", "book/results/other_clips")
+    )
+    assert others == bench
+
+
 def test_the_readmes_finding_is_that_of_the_records(bench):
     """Its numbers, and what it says of them: far ahead, and on PACS less than the baseline."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
