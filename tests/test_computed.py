@@ -197,6 +197,18 @@ def test_what_the_page_of_settings_says_in_words(values: dict[str, Any]) -> None
 
 
 GATES = ["door", "gate", "text-gate"]
+
+
+def test_what_the_page_of_limitations_says_of_other_clips(values: dict[str, Any]) -> None:
+    trained = ("full", "baseline", "instapg", "ddl", "slug", "lp++", "doco", "salun", "clipfit")
+    for clip in computed.CLIPS.values():
+        h = {name: float(values["clips"][name][clip]) for name in (*GATES, "late-gate", *trained)}
+        assert max(trained, key=h.__getitem__) == "full"
+        assert min(h[name] for name in (*GATES, "late-gate")) > h["full"] + 15
+    full = values["clips"]["full"]
+    assert abs(float(full["twelve blocks"]) - float(full["shipped"])) < 3
+
+
 #: By folder of records, the numbers that its line in the README gives, in their order.
 LINES: dict[str, Callable[[], list[Any]]] = {
     "ablation": lambda: [
@@ -237,6 +249,13 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         means("mix_dose", "method", "mix").loc[(name, mix), "h"]
         for name in ("gate", "full", "baseline")
         for mix in (0.0, 0.5)
+    ],
+    "other_clips": lambda: [
+        means("other_clips", "method", "clip").loc[
+            (name, f"book/results/clips/{clip}_clip.safetensors"), "h"
+        ]
+        for name in ("gate", "late-gate", "full")
+        for clip in ("second", "deep")
     ],
     "capacity": lambda: [*means("capacity", "method").loc[["full", "gate"], "h"]],
     "corrupted": lambda: [

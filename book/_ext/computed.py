@@ -115,7 +115,8 @@ CLIPS = {"mini": "shipped", "second_clip": "another seed", "deep_clip": "twelve 
 def clips(results: Path) -> dict[str, Any]:
     """``clips.full.h`` over three CLIPs, and a table with each of them.
 
-    Intervals are over the CLIPs, each the mean over its domains and seeds.
+    Intervals are over the CLIPs, each the mean over its domains and seeds. ``clips.order`` says in
+    which order of H the methods are that the paper's table has, there and on each CLIP.
     """
     found = pd.concat([read_table(results / each) for each in ("bench/world/runs", "other_clips")])
     found["clip"] = found["clip"].map(lambda name: CLIPS[Path(name).stem])
@@ -127,7 +128,15 @@ def clips(results: Path) -> dict[str, Any]:
         cells[name] = over | {clip: number(value) for clip, value in scores["h"].items()}
         rows.append([f"`{name}`", *map(number, scores["h"]), *over.values()])
     head = [*(f"H, {clip}" for clip in CLIPS.values()), "H, mean", "selectivity, mean"]
-    return {**cells, "table": table(["method", *head], rows)}
+    printed = {name: h for name, (h, *_) in PROTOCOLS["office-home"].results[1].items()}
+    known = [name for name in printed if name in cells and name not in ("instapg", "ddl")]
+    orders = {"in the paper (Office-Home, one domain)": pd.Series(printed)[known]}
+    orders |= {f"here ({clip})": each.xs(clip, level="clip")["h"][known] for clip in CLIPS.values()}
+    order = "; ".join(
+        f"{', '.join(f'`{name}`' for name in h.sort_values(ascending=False).index)} {place}"
+        for place, h in orders.items()
+    )
+    return {**cells, "order": order, "table": table(["method", *head], rows)}
 
 
 def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, Any]:

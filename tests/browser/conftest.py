@@ -54,6 +54,8 @@ def browser() -> Iterator[Browser]:
 class Reader:
     """A tab without a network that remembers what went wrong."""
 
+    name = ""  # of the page that is open
+
     def __init__(self, browser: Browser, *, width: int = 1280, theme: str = "light") -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, offline=True, reduced_motion="reduce"
@@ -76,6 +78,7 @@ class Reader:
 
     def open(self, name: str) -> Page:
         """Open a page and wait until its formulas are typeset."""
+        self.name = name
         self.page.goto((HTML / name).as_uri() if "?" not in name else f"{HTML.as_uri()}/{name}")
         self.page.wait_for_load_state("load")
         self.page.evaluate("window.MathJax?.startup?.promise")
@@ -83,24 +86,21 @@ class Reader:
 
 
 @pytest.fixture(scope="session")
-def _tab(browser: Browser) -> Iterator[dict[str, Reader]]:
-    """The one page that is open now, for ``opened``."""
-    tab: dict[str, Reader] = {}
+def _tab(browser: Browser) -> Iterator[Reader]:
+    """The one tab of ``opened``: a new one for each page would take longer than many a page."""
+    tab = Reader(browser)
     yield tab
-    for reader in tab.values():
-        reader.context.close()
+    tab.context.close()
 
 
 @pytest.fixture
-def opened(request: pytest.FixtureRequest, _tab: dict[str, Reader], browser: Browser) -> Reader:
+def opened(request: pytest.FixtureRequest, _tab: Reader) -> Reader:
     """A page, shared by the tests of it: each leaves it as it was."""
-    name: str = request.param
-    if name not in _tab:
-        for other in list(_tab):
-            _tab.pop(other).context.close()
-        _tab[name] = Reader(browser)
-        _tab[name].open(name)
-    return _tab[name]
+    if _tab.name != request.param:
+        _tab.page.goto("about:blank")
+        _tab.complaints.clear()
+        _tab.open(request.param)
+    return _tab
 
 
 @pytest.fixture
