@@ -100,11 +100,16 @@ def test_pale_letters_are_found(reader: Reader) -> None:
 
 
 @every_page
-def test_a_phone_does_not_scroll_sideways(opened):
+def test_a_phone_does_not_scroll_sideways_and_a_number_stays_on_one_line(opened):
     opened.page.set_viewport_size({"width": 375, "height": 800})
     width = opened.page.evaluate("document.documentElement.scrollWidth")
+    torn = opened.page.evaluate(
+        "[...document.querySelectorAll('td.text-right p')]"
+        ".filter(number => number.clientHeight > 40).map(number => number.innerText)"
+    )
     opened.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 375
+    assert not torn
 
 
 @every_chapter
