@@ -129,9 +129,9 @@ def clips(results: Path) -> dict[str, Any]:
         rows.append([f"`{name}`", *map(number, scores["h"]), *over.values()])
     head = [*(f"H, {clip}" for clip in CLIPS.values()), "H, mean", "selectivity, mean"]
     printed = {name: h for name, (h, *_) in PROTOCOLS["office-home"].results[1].items()}
-    known = [name for name in printed if name in cells and name not in ("instapg", "ddl")]
-    orders = {"in the paper (Office-Home, one domain)": pd.Series(printed)[known]}
-    orders |= {f"here ({clip})": each.xs(clip, level="clip")["h"][known] for clip in CLIPS.values()}
+    orders = {"in the paper (Office-Home, one domain)": pd.Series(printed)}
+    for clip in CLIPS.values():
+        orders[f"here ({clip})"] = each.xs(clip, level="clip")["h"][[*printed]]
     order = "; ".join(
         f"{', '.join(f'`{name}`' for name in h.sort_values(ascending=False).index)} {place}"
         for place, h in orders.items()
