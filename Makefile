@@ -109,10 +109,11 @@ pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page
 	rm -rf build/one $(HTML)
 	$(MAKE) --no-print-directory book KEEP=yes
 
+# Without tests/conftest.py, which loads torch in every process.
 browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
 	@for name in chromium chromium-browser google-chrome chrome msedge; do \
 	command -v $$name && exit; done >/dev/null; test -n "$$CHROMIUM" || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) tests/browser
+	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --confcutdir=tests/browser tests/browser
 
 # The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
 try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture

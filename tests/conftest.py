@@ -1,7 +1,12 @@
 """Settings of all tests, and the small real things that many of them share."""
 
 import os
+import sys
 from pathlib import Path
+
+# nbformat would spend seconds on jsonschema's grammar of web addresses: no test needs it.
+sys.modules["rfc3987_syntax"] = None
+# ruff: noqa: E402
 
 import pytest
 import torch
