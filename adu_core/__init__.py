@@ -1,9 +1,9 @@
 """Approximate Domain Unlearning: make a CLIP forget a visual domain and keep the others.
 
 The core is the files in this folder. Read them in this order: ``block`` and ``clip``, the frozen
-CLIP step by step; ``prompts``, vision prompts and InstaPG; ``losses``; ``task``, the nouns;
-``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision`` are small tools for
-them. The subfolders are built on the core.
+CLIP step by step; ``prompts``, vision prompts and InstaPG; ``losses``; ``dataset`` and
+``task``, the nouns; ``measure``; ``loop``; and ``adu``, the method. ``settings`` and ``precision``
+are small tools for them. The subfolders are built on the core.
 
 Everything a chapter needs is a name of this package. A name is loaded when it is first used, so
 that importing the package costs what importing torch costs, and ``adu --help`` far less.
@@ -22,6 +22,7 @@ _NAMES = {
     "data.captioning": "captions",
     "data.sources": "Splits load_splits read_folder",
     "data.world": "world",
+    "dataset": "DomainDataset Target",
     "loop": "Loop batch_indices",
     "losses": "ddl mmd2",
     "measure": "accuracies class_logits image_features mem_for_h",
@@ -35,7 +36,7 @@ _NAMES = {
     "runs.pretrain": "pretrain",
     "runs.run": "Run fit unlearn",
     "runs.spec": "Spec",
-    "task": "DomainDataset Method Model Target Task",
+    "task": "Method Model Task",
 }
 _MODULES = {
     "figures": "show.figures",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from adu_core.data.captioning import captions
     from adu_core.data.sources import Splits, load_splits, read_folder
     from adu_core.data.world import world
+    from adu_core.dataset import DomainDataset, Target
     from adu_core.loop import Loop, batch_indices
     from adu_core.losses import ddl, mmd2
     from adu_core.measure import accuracies, class_logits, image_features, mem_for_h
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     from adu_core.runs.run import Run, fit, unlearn
     from adu_core.runs.spec import Spec
     from adu_core.show import figures
-    from adu_core.task import DomainDataset, Method, Model, Target, Task
+    from adu_core.task import Method, Model, Task
 
 
 def __getattr__(name: str) -> Any:

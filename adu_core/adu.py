@@ -12,10 +12,11 @@ from torch.nn.utils import skip_init
 
 from adu_core import losses
 from adu_core.clip import FrozenCLIP, Trace
+from adu_core.dataset import Target, target
 from adu_core.loop import Batch, Loop, Steps, train
 from adu_core.prompts import InstaPG, TextPrompts, VisionPrompts, Wiring
 from adu_core.settings import setting
-from adu_core.task import Method, Model, Target, Task, target
+from adu_core.task import Method, Model, Task
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from adu_core.dataset import DomainDataset
 from adu_core.precision import Precision, tf32
 from adu_core.settings import Settings, setting
-from adu_core.task import DomainDataset, Model
+from adu_core.task import Model
 
 #: One entry per epoch: the mean of each loss.
 History = list[dict[str, float]]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
-from adu_core.task import DomainDataset, Model
+from adu_core.dataset import DomainDataset
+from adu_core.task import Model
 
 #: Pictures at a time: with many more, what a block computes leaves a processor's cache.
 BATCH = 64

@@ -14,12 +14,12 @@ from adu_core.audit.recovery import FINAL, recovery
 from adu_core.audit.relearning import easiest, relearning
 from adu_core.audit.words import other_classes, retrieval, words
 from adu_core.clip import TEMPLATE
+from adu_core.dataset import DomainDataset
 from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.rivals.gated import Gated
 from adu_core.runs.evaluate import evaluate
 from adu_core.runs.intervals import Interval, of_both, of_mean
 from adu_core.runs.record import RESULTS
-from adu_core.task import DomainDataset
 
 SCHEMA = 2
 

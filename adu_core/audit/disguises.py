@@ -13,7 +13,7 @@ from torch import Tensor
 from adu_core.audit.materials import Materials
 from adu_core.audit.search import RECOGNISED, gradients, queries, resampled
 from adu_core.data.corruptions import jpeg, noise
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 #: What a disguise changes; a method names those it trained on (``Method.trained_on``).
 Family = Literal[

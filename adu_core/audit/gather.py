@@ -25,10 +25,10 @@ from adu_core.data.sources import (
     source_names,
 )
 from adu_core.data.world import MAX_SEED
+from adu_core.dataset import DomainDataset
 from adu_core.rivals.saved import About, load_model, read_about
 from adu_core.runs.record import read_record
 from adu_core.runs.spec import Spec
-from adu_core.task import DomainDataset
 
 #: An attacker's pictures of each class in each domain, and what their seed is away from the run's.
 STOLEN, APART = 16, 1_000_003

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.world import world
+from adu_core.dataset import DomainDataset
 from adu_core.measure import class_logits, predictions, seen
 from adu_core.rivals.zero_shot import ZeroShot
-from adu_core.task import DomainDataset, Model, Task
+from adu_core.task import Model, Task
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from adu_core.audit.materials import Materials, percent
 from adu_core.clip import Trace
+from adu_core.dataset import DomainDataset
 from adu_core.rivals.evidence import BATCH
-from adu_core.task import DomainDataset, Model
+from adu_core.task import Model
 
 #: Pictures of each class that an attacker has.
 SHOTS = (1, 2, 4, 8, 16)

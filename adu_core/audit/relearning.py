@@ -12,9 +12,10 @@ from torch import Tensor
 
 from adu_core.audit.materials import Materials, right
 from adu_core.audit.recovery import few
+from adu_core.dataset import DomainDataset
 from adu_core.loop import Batch, Steps, train
 from adu_core.rivals.edited import EditedCLIP, towards_class
-from adu_core.task import DomainDataset, Model
+from adu_core.task import Model
 
 #: Pictures of each class that an attacker trains on, and how often they are drawn anew.
 SHOTS, DRAWS = (1, 16), 3

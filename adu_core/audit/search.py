@@ -13,8 +13,8 @@ from torch import Tensor
 from adu_core.audit.materials import Materials, right
 from adu_core.audit.recovery import few
 from adu_core.data.corruptions import jpeg, noise
+from adu_core.dataset import DomainDataset
 from adu_core.rivals.evidence import BATCH, Watch
-from adu_core.task import DomainDataset
 
 #: A disguise counts if the frozen CLIP names so many percent of the disguised pictures [choice].
 RECOGNISED = 80.0

@@ -22,8 +22,9 @@ from adu_core.machine.device import check_device
 from adu_core.rivals.methods import METHODS
 
 if TYPE_CHECKING:
+    from adu_core.dataset import Target
     from adu_core.runs.spec import Spec
-    from adu_core.task import Method, Target
+    from adu_core.task import Method
 
 SUMMARY = "all methods on the same pictures, tuned with the same budget, in one table"
 EXAMPLES = """\

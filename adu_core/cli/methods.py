@@ -25,8 +25,8 @@ def do(arguments: argparse.Namespace) -> None:
     """Print."""
     from dataclasses import fields
 
+    from adu_core.dataset import KINDS
     from adu_core.rivals.methods import method
-    from adu_core.task import KINDS
 
     if arguments.name is None:
         print(f"{'method':<11}{'changes':<10}{'forgets':<9}what it is")

@@ -12,8 +12,9 @@ from adu_core.clips.grammar import clip_from
 from adu_core.rivals.methods import METHODS, Preset, preset_for
 
 if TYPE_CHECKING:
+    from adu_core.dataset import Target
     from adu_core.runs.spec import Spec
-    from adu_core.task import Method, Target
+    from adu_core.task import Method
 
 
 def count(least: int) -> Callable[[str], int]:
@@ -263,8 +264,8 @@ def target_from(
 
     ``names`` are the class names and domain names that there are.
     """
+    from adu_core.dataset import Target
     from adu_core.runs.grid import domains_of
-    from adu_core.task import Target
 
     class_names, domain_names = names
     domains = domains_of(domains or (), domain_names)

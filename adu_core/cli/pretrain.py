@@ -86,9 +86,9 @@ def do(arguments: argparse.Namespace) -> None:
     from adu_core.data.sources import PRETRAIN, VALIDATION, read_share, source_names
     from adu_core.data.world import CLASSES
     from adu_core.data.world import world as draw_world
+    from adu_core.dataset import readable
     from adu_core.machine.files import read_json
     from adu_core.runs.pretrain import pretrain
-    from adu_core.task import readable
 
     check_device(arguments.device)
     mini_config(arguments.size)

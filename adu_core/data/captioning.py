@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 #: For every domain; that a drawing is called "a photo" is how CLIP's zero-shot prompt uses it.
 NEUTRAL = (

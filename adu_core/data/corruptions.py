@@ -16,7 +16,7 @@ import torchvision.transforms.v2.functional as tv
 from PIL import Image
 from torch import Tensor
 
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 
 def noise(sigma: float, seed: int = 0) -> Callable[[Tensor], Tensor]:

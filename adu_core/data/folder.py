@@ -17,7 +17,7 @@ from pathlib import Path
 from adu_core.data.listing import PART_NAMES, Entry, Listing, Part
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError, left_out, picture_suffixes
-from adu_core.task import readable
+from adu_core.dataset import readable
 
 EXPECTED = "expected <root>/<domain>/<class>/picture.jpg, such as photo/dog/1.jpg"
 COMMON = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".webp"}

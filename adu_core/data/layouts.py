@@ -26,7 +26,7 @@ from adu_core.data.listing import Entry, Listing, Part
 from adu_core.data.lists import lines_of, list_files, read_lists
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
-from adu_core.task import readable
+from adu_core.dataset import readable
 
 
 @dataclass(frozen=True)

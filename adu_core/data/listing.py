@@ -12,7 +12,7 @@ from typing import Literal
 from unicodedata import category
 
 from adu_core.data.picture import PictureError
-from adu_core.task import readable
+from adu_core.dataset import readable
 
 
 @dataclass(frozen=True, eq=False)

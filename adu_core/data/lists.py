@@ -23,7 +23,7 @@ import pandas as pd
 from adu_core.data.listing import PART_NAMES, Listing, Part
 from adu_core.data.messages import preview, warn
 from adu_core.data.picture import PictureError
-from adu_core.task import readable
+from adu_core.dataset import readable
 
 EXPECTED = (
     "expected <root>/splits/<domain>_train.txt and the like, of lines 'path label' such as "

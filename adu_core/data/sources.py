@@ -31,7 +31,7 @@ from adu_core.data.shares import (
     drop_small_classes,
 )
 from adu_core.data.world import DOMAINS, HELD_OUT, SEEN, world
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 __all__ = [
     "PRETRAIN",

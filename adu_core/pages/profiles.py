@@ -13,9 +13,10 @@ from adu_core.clips.grammar import clip_from
 from adu_core.clips.load import load_clip
 from adu_core.data.grammar import KINDS, drawn
 from adu_core.data.sources import Splits, load_splits, source_names
+from adu_core.dataset import readable
 from adu_core.machine.device import resolved
 from adu_core.rivals.methods import Preset, method, preset_for
-from adu_core.task import Method, readable
+from adu_core.task import Method
 
 #: One CLIP is loaded once for a notebook, however often it asks.
 _loaded = lru_cache(maxsize=1)(load_clip)

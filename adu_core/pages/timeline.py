@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
+from adu_core.dataset import DomainDataset, Target
 from adu_core.measure import accuracy_per_domain, class_logits, image_features, mem_for_h
-from adu_core.task import DomainDataset, Model, Target
+from adu_core.task import Model
 
 
 class Timeline:

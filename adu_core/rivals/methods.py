@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from adu_core.task import Method, Target
+    from adu_core.dataset import Target
+    from adu_core.task import Method
 
 #: Where each method is: "module:name" of its class, or of an instance with its settings.
 METHODS: Mapping[str, str] = {
@@ -99,7 +100,7 @@ def from_dict(values: Any, where: str | Path) -> Method:
 
 def target_from_dict(values: Any, where: str | Path) -> Target:
     """A target as ``as_dict`` gave it; a ``ValueError`` naming ``where`` if it is another thing."""
-    from adu_core.task import Target
+    from adu_core.dataset import Target
 
     names = values.values() if isinstance(values, dict) else ()
     whole = isinstance(values, dict) and values.keys() == {"domains", "classes"}

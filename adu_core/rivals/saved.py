@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from adu_core.clip import FrozenCLIP
+from adu_core.dataset import Target
 from adu_core.machine.files import read_json, read_tensors, write_json, write_tensors
 from adu_core.rivals.methods import from_dict, target_from_dict
-from adu_core.task import Method, Model, Target, Task
+from adu_core.task import Method, Model, Task
 
 SCHEMA = 2
 #: The files of a model.

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
+from adu_core.dataset import DomainDataset
 from adu_core.loop import Loop, batch_indices
 from adu_core.measure import harmonic_mean, predictions
 from adu_core.rivals.edited import (
@@ -22,7 +23,7 @@ from adu_core.rivals.edited import (
     towards_uniform,
 )
 from adu_core.settings import setting
-from adu_core.task import DomainDataset, Method, Task
+from adu_core.task import Method, Task
 
 #: The shortest step that is tried, as a share of the longest.
 SHORTEST = 2.0**-12

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
+from adu_core.dataset import DomainDataset
 from adu_core.loop import random_crop_and_flip
 from adu_core.measure import harmonic_mean, image_features
 from adu_core.settings import Settings, setting
-from adu_core.task import DomainDataset, Task
+from adu_core.task import Task
 
 
 @dataclass(frozen=True)

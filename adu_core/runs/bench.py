@@ -12,6 +12,7 @@ import pandas as pd
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.corruptions import CORRUPTIONS, MOST
+from adu_core.dataset import Target
 from adu_core.runs.alike import refuse_unlike
 from adu_core.runs.choice import choose
 from adu_core.runs.doubt import doubt_of
@@ -23,7 +24,7 @@ from adu_core.runs.run_spec import names_of
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
 from adu_core.runs.tune import KEEP, SURVIVORS, Tuned, candidates, most_selective, shorter, tune
-from adu_core.task import Method, Target
+from adu_core.task import Method
 
 #: The column of selectivity with the settings that were chosen by it.
 SELECTIVE = f"selectivity_at_mem_{100 * KEEP:.0f}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from adu_core.dataset import Target
 from adu_core.runs.bench import SELECTIVE, Bench
 from adu_core.runs.fronts import half_width
 from adu_core.runs.records import as_text
 from adu_core.runs.spec import Spec
 from adu_core.runs.tune import KEEP
-from adu_core.task import Target
 
 SCHEMA = 3
 HEADS = {

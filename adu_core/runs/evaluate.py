@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
+from adu_core.dataset import DomainDataset, Target, target
 from adu_core.measure import accuracy_per_domain, class_logits, scores, seen
 from adu_core.runs.entanglement import entanglement
 from adu_core.runs.record import Measured
-from adu_core.task import DomainDataset, Model, Target, target
+from adu_core.task import Model
 
 #: From this probability on an answer is confident.
 CONFIDENT = 0.5

@@ -14,10 +14,11 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, V
 
 from adu_core.clips.grammar import clip_from
 from adu_core.data.sources import source_names
+from adu_core.dataset import Target, readable
 from adu_core.rivals.methods import METHODS, Preset, method, parse, preset_for
 from adu_core.runs.spec import Extra, Spec, Split
 from adu_core.settings import in_words
-from adu_core.task import Method, Target, readable
+from adu_core.task import Method
 
 #: A grid that lies beside its records, and is run if nothing else is said.
 GRID = "grid.yml"

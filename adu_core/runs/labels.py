@@ -9,9 +9,10 @@ from torch import Tensor
 
 from adu_core.clip import FrozenCLIP
 from adu_core.data.captioning import STYLE_WORDS
+from adu_core.dataset import DomainDataset
 from adu_core.rivals.evidence import of_copies, reachable, walk
 from adu_core.runs.spec import check_labels
-from adu_core.task import DomainDataset, Task
+from adu_core.task import Task
 
 #: How many of the first blocks k-means sees, as the gate does [choice].
 BLOCKS = 4

@@ -18,12 +18,12 @@ from tqdm import tqdm
 from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import build, frozen, load_clip, mini_config, save_clip
 from adu_core.data.captioning import captions
+from adu_core.dataset import DomainDataset
 from adu_core.loop import batch_indices, random_crop_and_flip
 from adu_core.machine.files import write_json
 from adu_core.machine.provenance import provenance
 from adu_core.measure import accuracies
 from adu_core.runs.checkpoint import Checkpoint
-from adu_core.task import DomainDataset
 
 BATCH_SIZE = 128
 PEAK_RATE = 1e-3

@@ -14,6 +14,7 @@ from adu_core.clip import FrozenCLIP
 from adu_core.data.corruptions import CORRUPTIONS, corrupted
 from adu_core.data.messages import warn
 from adu_core.data.sources import Splits
+from adu_core.dataset import DomainDataset, Target, target
 from adu_core.loop import History, Loop
 from adu_core.machine.provenance import provenance, reset_peak_memory
 from adu_core.runs.checkpoint import Checkpoint
@@ -22,7 +23,7 @@ from adu_core.runs.evaluate import Answers, answers, evaluate, score
 from adu_core.runs.labels import relabel
 from adu_core.runs.record import SCHEMA, Measured, Provenance, Record
 from adu_core.runs.spec import Spec
-from adu_core.task import DomainDataset, Method, Model, Target, Task, target
+from adu_core.task import Method, Model, Task
 
 
 @dataclass(frozen=True)

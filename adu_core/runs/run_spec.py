@@ -22,13 +22,14 @@ from adu_core.data.sources import (
     load_shots,
     source_names,
 )
+from adu_core.dataset import DomainDataset
 from adu_core.machine.device import check_device, resolved
 from adu_core.machine.files import write_json
 from adu_core.runs.doubt import unknown_words
 from adu_core.runs.evaluate import Answers, answers
 from adu_core.runs.run import Run, unlearn
 from adu_core.runs.spec import Spec, Split
-from adu_core.task import DomainDataset, Task
+from adu_core.task import Task
 
 
 def check(work: Iterable[Spec], device: str = "cpu") -> None:

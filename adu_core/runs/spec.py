@@ -14,9 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from adu_core.data.grammar import drawn, parse
+from adu_core.dataset import Target
 from adu_core.machine.files import checked, plain
 from adu_core.rivals.methods import from_dict, target_from_dict
-from adu_core.task import Method, Target
+from adu_core.task import Method
 
 Split = Literal["validation", "test"]
 #: What is measured beside accuracy: how entangled the domains are; classes that unlearning never

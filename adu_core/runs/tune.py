@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from adu_core.dataset import Target
 from adu_core.runs.record import has_record, read_record
 from adu_core.runs.spec import Spec
 from adu_core.runs.sweep import sweep
-from adu_core.task import Method, Target
+from adu_core.task import Method
 
 #: The shots that trials learn from; results use other seeds, from 0 on.
 TUNING_SEED = 50

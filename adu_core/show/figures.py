@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from adu_core.dataset import DomainDataset
 from adu_core.machine.files import replacing
 from adu_core.measure import class_logits
 from adu_core.pages.dark import keep_both
 from adu_core.runs.run import Run
 from adu_core.show.lettering import any_script, columns, lettering, lines, wrapped
-from adu_core.task import DomainDataset
 
 #: For domains in their order: told apart by colour-blind readers, on white and on black.
 DOMAIN_COLOURS = (

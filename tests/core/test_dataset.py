@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adu_core.dataset import DomainDataset, Target, readable
 from adu_core.loop import batch_indices
-from adu_core.task import DomainDataset, Target, readable
 
 SEEDS = st.integers(0, 2**32)
 

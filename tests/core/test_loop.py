@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from adu_core import MINI, Splits, Target, Task, load_clip, method
 from adu_core import precision as precisions
+from adu_core.dataset import DomainDataset
 from adu_core.loop import Batch, Loop, Steps, learning_rate, train
 from adu_core.losses import mmd2
 from adu_core.precision import exact, tf32
-from adu_core.task import DomainDataset
 
 WHOLE = Steps(
     epochs=3, batch_size=4, learning_rate=0.1, warmup_rate=0.01, weight_decay=0.0, crop=1.0,

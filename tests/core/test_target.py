@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from adu_core import DomainDataset, FrozenCLIP, Splits, Target, Task
+from adu_core.dataset import KINDS, target
 from adu_core.rivals.methods import target_from_dict
-from adu_core.task import KINDS, target
 
 CLASSES, DOMAINS = ("car", "alarm clock"), ("photo", "art painting", "sketch")
 # car and alarm clock in photo, art painting and sketch, one picture each, in that order.

@@ -11,7 +11,7 @@ from adu_core.data.world import CLASSES, DOMAINS, SEEN, SIZE, SPLITS, world
 from adu_core.data.world.dice import Dice, roll
 from adu_core.data.world.render import draw
 from adu_core.data.world.styles import draw_styles
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 
 def mixed_cells(count: int, seed: int = 5) -> tuple[Tensor, Tensor]:

@@ -33,10 +33,10 @@ from adu_core import (
     world,
 )
 from adu_core.cli import main
+from adu_core.dataset import KINDS
 from adu_core.machine.device import resolved, where
 from adu_core.runs.record import read_record
 from adu_core.runs.run_spec import run_spec
-from adu_core.task import KINDS
 
 TARGETS = {
     "domains": Target(("sketch",)),

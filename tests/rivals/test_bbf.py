@@ -6,13 +6,14 @@ import torch
 
 from adu_core import FrozenCLIP, Splits
 from adu_core.clip import unit
+from adu_core.dataset import Target
 from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
 from adu_core.rivals.bbf import Latents, candidate_losses
 from adu_core.rivals.methods import method
 from adu_core.rivals.views import Judge
 from adu_core.runs.checkpoint import Checkpoint
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 SKETCH = Target(("sketch",))
 QUICK = method("bbf", "mini", iterations=6, population=8)

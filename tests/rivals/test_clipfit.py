@@ -3,10 +3,11 @@ import math
 import torch
 
 from adu_core import FrozenCLIP, Splits, load_clip
+from adu_core.dataset import Target
 from adu_core.loop import Loop
 from adu_core.rivals.clipfit import fitted_names, text_drift
 from adu_core.rivals.methods import method
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 SKETCH = Target(("sketch",))
 QUICK = method("clipfit", "mini", epochs=2, batch_size=16, learning_rate=0.05)

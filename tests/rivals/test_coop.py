@@ -1,10 +1,11 @@
 import torch
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.loop import random_crop_and_flip
 from adu_core.rivals.methods import method
 from adu_core.rivals.views import encode_views
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 
 def test_the_views_are_the_pictures_and_then_crops_of_them(

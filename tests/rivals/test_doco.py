@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.loop import Loop
 from adu_core.rivals.doco import Discriminator, DoCo, attention_weights, correction, discrimination
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 BRIEF = DoCo(epochs=3, batch_size=16, learning_rate=0.01)
 LOG2 = math.log(2)

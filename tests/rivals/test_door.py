@@ -8,8 +8,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from adu_core import FrozenCLIP, Splits, world
+from adu_core.dataset import Target
 from adu_core.rivals.door import Door, GatedTokens
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 FORGET, CLASSES = Target(("sketch",)), ("car", "house", "tree", "fish")
 

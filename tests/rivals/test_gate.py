@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.rivals.gate import Gate, GatedAnswer
 from adu_core.rivals.gated import blank
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.loop import Loop
 from adu_core.losses import memorize_and_forget
 from adu_core.rivals.lppp import LinearHead, first_values, step_sizes
 from adu_core.rivals.methods import method
-from adu_core.task import Model, Target, Task
+from adu_core.task import Model, Task
 
 SKETCH = Target(("sketch",))
 

@@ -29,10 +29,11 @@ from adu_core import (
     save_model,
     world,
 )
+from adu_core.dataset import KINDS, Kind
 from adu_core.machine.files import read_tensors
 from adu_core.measure import accuracies
 from adu_core.rivals.methods import from_dict, parse
-from adu_core.task import KINDS, Changes, Kind
+from adu_core.task import Changes
 
 TARGETS: dict[Kind, Target] = {
     "domains": Target(("sketch",)),

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.rivals.edited import EditedCLIP, gradient, towards_class
 from adu_core.rivals.salun import SalUn, mask_gradients, random_labels, salient
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 BRIEF = SalUn(epochs=3, batch_size=8, learning_rate=0.01, weight_decay=0.1)
 

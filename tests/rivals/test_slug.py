@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adu_core import FrozenCLIP, Splits
+from adu_core.dataset import Target
 from adu_core.rivals.edited import gradient, towards_class, towards_uniform
 from adu_core.rivals.slug import (
     HALVINGS,
@@ -19,7 +20,7 @@ from adu_core.rivals.slug import (
     pareto_front,
     step_along,
 )
-from adu_core.task import Target, Task
+from adu_core.task import Task
 
 
 def test_the_front_by_hand() -> None:

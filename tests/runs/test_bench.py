@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from adu_core import FrozenCLIP
 from adu_core.cli import main
+from adu_core.dataset import Target
 from adu_core.rivals.methods import METHODS, method
 from adu_core.runs.bench import SELECTIVE, Bench, cost
 from adu_core.runs.bench_table import table
@@ -30,7 +31,7 @@ from adu_core.runs.tune import (
     tune,
 )
 from adu_core.show.bench_figure import bench_figure
-from adu_core.task import Method, Target
+from adu_core.task import Method
 
 
 def trial(one: Method, mem: float, error: float, h: float) -> Trial:

@@ -13,10 +13,10 @@ from adu_core.clip import FrozenCLIP
 from adu_core.clips.load import TOKEN_ROWS, load_clip
 from adu_core.data.captioning import captions
 from adu_core.data.world import world
+from adu_core.dataset import DomainDataset
 from adu_core.machine.files import read_json, read_tensors
 from adu_core.measure import accuracies
 from adu_core.runs import pretrain as pretraining
-from adu_core.task import DomainDataset
 
 EPOCHS = 2
 

@@ -10,7 +10,7 @@ from adu_core.data.world.dice import roll
 from adu_core.data.world.render import SIZE, draw
 from adu_core.data.world.shapes import CLASSES
 from adu_core.data.world.styles import DOMAINS
-from adu_core.task import DomainDataset
+from adu_core.dataset import DomainDataset
 
 SEEN, HELD_OUT = CLASSES[:16], CLASSES[16:]
 SPLITS = ("pretrain", "train", "validation", "test")
