@@ -38,14 +38,16 @@ def main() -> None:
     """Make, audit, keep, one method after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bench", type=Path, default=BENCH, metavar="DIR", help="its records")
+    parser.add_argument("--clip", help="its records with this CLIP, where it has several")
     parser.add_argument("--methods", metavar="A,B,…", help="some of them (default: all)")
     parser.add_argument("--forget", required=True, metavar="DOMAIN")
     parser.add_argument("--reference", metavar="CLIP", help="one that never saw the domain")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, required=True, metavar="DIR")
     arguments = parser.parse_args()
-    records = map(read_record, record_paths(arguments.bench))
-    configs = {record["config"]["method"]["name"]: record["config"] for record in records}
+    made = [read_record(path)["config"] for path in record_paths(arguments.bench)]
+    asked = [each for each in made if arguments.clip in (None, each["clip"]["name"])]
+    configs = {each["method"]["name"]: each for each in asked}
     for name in arguments.methods.split(",") if arguments.methods else configs:
         base = next(iter(configs.values()))
         config = configs.get(name) or base | {"method": method(name, "mini").as_dict()}
