@@ -62,8 +62,7 @@ TOGETHER := $(MAKE) --no-print-directory --jobs=2
 test: $(READY) ## everything: style, types, units, notebooks, pages
 	@$(TOGETHER) lint unit
 	@$(MAKE) --no-print-directory notebooks
-	@$(TOGETHER) book elsewhere
-	@$(MAKE) --no-print-directory browser
+	@$(TOGETHER) elsewhere browser
 
 unit: $(READY) ## the unit tests alone
 	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser

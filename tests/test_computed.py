@@ -58,6 +58,17 @@ def test_the_witness_is_that_of_every_audit(values: dict[str, Any]) -> None:
     assert values["never"]["sketch"] == f"{said['zero_shot']['accuracy']['sketch']:.1f}"
 
 
+def test_two_clips_tell_the_same_in_the_audit() -> None:
+    """What the page of promises says of both."""
+    for folder in computed.AUDITED.values():
+        found = computed.read_audits(RESULTS / folder)
+        means = found.groupby("method")[[*computed.SHOWN]].mean().loc[["full", "late-gate"]]
+        assert means.loc["full", "probe"] > 75 > 40 > means.loc["late-gate", "probe"]
+        assert means["relearned"].min() > 95
+        assert means.loc["late-gate", "disguised"] > 75
+        assert found.query("method in ('full', 'late-gate')")["forget"].nunique() == 4
+
+
 def test_kills_mutants_and_branches_add_up(tmp_path: Path) -> None:
     works = {"a": {"killed": 3, "same": 3}, "b": {"killed": 2, "same": 1}}
     write_json(tmp_path / "kills.json", {"works": works})
@@ -193,6 +204,9 @@ def test_what_the_page_of_settings_says_in_words(values: dict[str, Any]) -> None
         knobs["labels"]["domain labels"]["30 % wrong"],
     ))  # fmt: skip
     assert not any(clear(knobs["batch"]["batch"][value], "h") for value in ("16", "64", "128"))
+    fewer = knobs["shots"]["PACS, `full`, shots"]["16"]
+    assert fewer["h"].startswith("-")
+    assert clear(fewer, "h")
     assert clear(knobs["strength"]["λ, five seeds"]["0"], "selectivity")
 
 
@@ -201,11 +215,21 @@ GATES = ["door", "gate", "text-gate"]
 
 def test_what_the_page_of_limitations_says_of_other_clips(values: dict[str, Any]) -> None:
     trained = ("full", "baseline", "instapg", "ddl", "slug", "lp++", "doco", "salun", "clipfit")
-    for clip in computed.CLIPS.values():
-        h = {name: float(values["clips"][name][clip]) for name in (*GATES, "late-gate", *trained)}
+    world = values["clips"]["world"]
+    for clip in computed.CLIPS["world"].values():
+        h = {name: float(world[name][clip]) for name in (*GATES, "late-gate", *trained)}
         assert max(trained, key=h.__getitem__) == "full"
         assert min(h[name] for name in (*GATES, "late-gate")) > h["full"] + 15
-    full = values["clips"]["full"]
+    others = {*trained, "coop", "bbf", "nullspace"}
+    for clip in computed.CLIPS["pacs"].values():
+        h = {
+            name: float(values["clips"]["pacs"][name][clip])
+            for name in (*GATES, "late-gate", *others)
+        }
+        assert max(others, key=h.__getitem__) == "lp++"
+        assert min(h[name] for name in (*GATES, "late-gate")) > h["lp++"] + 9
+        assert h["full"] < h["baseline"]
+    full = world["full"]
     assert abs(float(full["twelve blocks"]) - float(full["shipped"])) < 3
 
 
@@ -245,6 +269,11 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         for name in ("gate", "full")
         for count in (1, 16)
     ],
+    "pacs": lambda: [
+        means("pacs", "method", "shots").loc[(name, count), "h"]
+        for count in (8, 16)
+        for name in ("full", "baseline", "gate")
+    ],
     "mix_dose": lambda: [
         means("mix_dose", "method", "mix").loc[(name, mix), "h"]
         for name in ("gate", "full", "baseline")
@@ -256,6 +285,11 @@ LINES: dict[str, Callable[[], list[Any]]] = {
         ]
         for name in ("gate", "late-gate", "full")
         for clip in ("second", "deep")
+    ],
+    "other_clips_pacs": lambda: [
+        means("other_clips_pacs", "method").loc[[*GATES, "late-gate"], "h"].min(),
+        means("other_clips_pacs", "method").loc[[*GATES, "late-gate"], "h"].max(),
+        *means("other_clips_pacs", "method").loc[["lp++", "baseline", "full", "zero-shot"], "h"],
     ],
     "capacity": lambda: [*means("capacity", "method").loc[["full", "gate"], "h"]],
     "corrupted": lambda: [

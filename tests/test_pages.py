@@ -210,10 +210,13 @@ def test_a_chosen_value_at_an_end_of_what_was_tried_is_named(data):
     assert set(re.findall(r"`[^`]+` of `[^`]+`", said)) == ends
 
 
-def test_other_clips_have_the_settings_that_the_bench_chose():
+@pytest.mark.parametrize(
+    ("data", "others"), [("world", "other_clips"), ("pacs", "other_clips_pacs")]
+)
+def test_other_clips_have_the_settings_that_the_bench_chose(data, others):
     bench, others = (
         {repr(read_record(path)["config"]["method"]) for path in record_paths(ROOT / folder)}
-        for folder in ("book/results/bench/world/runs", "book/results/other_clips")
+        for folder in (f"book/results/bench/{data}/runs", f"book/results/{others}")
     )
     assert others == bench
 

@@ -36,6 +36,7 @@ def values(results: Path) -> dict[str, Any]:
         "readers": readers(results / "corrupted"),
         "knobs": knobs(results),
         "audits": audits(results / "audit"),
+        "audited_clips": audited_clips(results),
         "never": {name: never_seen(results / "clips", name) for name in ("sketch", "real")},
         "kills": kills(results / "promises/kills.json"),
         "machines": machines(results / "promises/machines.json"),
@@ -108,35 +109,54 @@ def both(
     return {"world": world, "pacs": pacs, "table": table(head, rows)}
 
 
-#: The CLIPs that the bench's chosen settings were tried on.
-CLIPS = {"mini": "shipped", "second_clip": "another seed", "deep_clip": "twelve blocks"}
+#: By kind of pictures, the CLIPs that the bench's chosen settings were tried on, and their records.
+CLIPS = {
+    "world": {"mini": "shipped", "second_clip": "another seed", "deep_clip": "twelve blocks"},
+    "pacs": {"pacs_clip": "six blocks", "pacs_deep_clip": "twelve blocks"},
+}
+ON_CLIPS = {
+    "world": ("bench/world/runs", "other_clips"),
+    "pacs": ("bench/pacs/runs", "other_clips_pacs"),
+}
 
 
 def clips(results: Path) -> dict[str, Any]:
-    """``clips.full.h`` over three CLIPs, and a table with each of them.
+    """``clips.world.full.h`` over several CLIPs, and for each kind of pictures a table.
 
-    Intervals are over the CLIPs, each the mean over its domains and seeds. ``clips.order`` says in
-    which order of H the methods are that the paper's table has, there and on each CLIP.
+    Each CLIP counts with the mean over its domains and seeds; where there are three, intervals are
+    over them. ``clips.order`` says in which order of H the methods are that the paper's table has,
+    there and on each CLIP of the drawn world.
     """
-    found = pd.concat([read_table(results / each) for each in ("bench/world/runs", "other_clips")])
-    found["clip"] = found["clip"].map(lambda name: CLIPS[Path(name).stem])
-    each = summary(found, ["method", "clip"]).set_index(["method", "clip"])
-    rows, cells = [], {}
-    for name in each.xs("shipped", level="clip").sort_values("h", ascending=False).index:
-        scores = each.loc[name].loc[list(CLIPS.values())]
-        over = {key: number(*confidence_interval([*scores[key]])) for key in ("h", "selectivity")}
-        cells[name] = over | {clip: number(value) for clip, value in scores["h"].items()}
-        rows.append([f"`{name}`", *map(number, scores["h"]), *over.values()])
-    head = [*(f"H, {clip}" for clip in CLIPS.values()), "H, mean", "selectivity, mean"]
     printed = {name: h for name, (h, *_) in PROTOCOLS["office-home"].results[1].items()}
     orders = {"in the paper (Office-Home, one domain)": pd.Series(printed)}
-    for clip in CLIPS.values():
-        orders[f"here ({clip})"] = each.xs(clip, level="clip")["h"][[*printed]]
+    cells: dict[str, Any] = {}
+    for data, known in CLIPS.items():
+        found = pd.concat([read_table(results / each) for each in ON_CLIPS[data]])
+        found["clip"] = found["clip"].map(lambda name, known=known: known[Path(name).stem])
+        each = summary(found, ["method", "clip"]).set_index(["method", "clip"])
+        rows, cells[data] = [], {}
+        first = next(iter(known.values()))
+        for name in each.xs(first, level="clip").sort_values("h", ascending=False).index:
+            scores = each.loc[name].loc[list(known.values())]
+            over = {key: confidence_interval([*scores[key]]) for key in ("h", "selectivity")}
+            shown = {
+                key: number(mean, half) if len(known) > 2 else number(mean)
+                for key, (mean, half) in over.items()
+            }
+            cells[data][name] = shown | {clip: number(value) for clip, value in scores["h"].items()}
+            rows.append([f"`{name}`", *map(number, scores["h"]), *shown.values()])
+        head = [*(f"H, {clip}" for clip in known.values()), "H, mean", "selectivity, mean"]
+        cells[data]["table"] = table(["method", *head], rows)
+        if data == "world":
+            for clip in known.values():
+                orders[f"here ({clip})"] = each.xs(clip, level="clip")["h"][[*printed]]
     order = "; ".join(
         f"{', '.join(f'`{name}`' for name in h.sort_values(ascending=False).index)} {place}"
         for place, h in orders.items()
     )
-    return {**cells, "order": order, "table": table(["method", *head], rows)}
+    right = read_table(results / "other_clips_pacs").query("method == 'zero-shot'")["mem"].mean()
+    cells["pacs"]["right"] = number(right)
+    return {**cells, "order": order}
 
 
 def means(folder: Path, keys: list[str], also: Sequence[str] = ()) -> dict[str, Any]:
@@ -214,6 +234,21 @@ def audits(folder: Path) -> dict[str, Any]:
             said = {name: number(value) for name, value in known.items()}
             cells[str(target_from_dict(record["forget"], path.name))]["never"] = said
     return cells
+
+
+#: The folders of audits, by the CLIP.
+AUDITED = {"shipped": "audit", "another seed": "audit_second"}
+
+
+def audited_clips(results: Path) -> dict[str, str]:
+    """A table of the methods that were audited on two CLIPs, the mean over the domains."""
+    tables = {clip: read_audits(results / folder) for clip, folder in AUDITED.items()}
+    rows = []
+    for name in sorted(set.intersection(*(set(found["method"]) for found in tables.values()))):
+        for clip, found in tables.items():
+            means = found.query("method == @name")[[*SHOWN]].mean()
+            rows.append([f"`{name}`, {clip}", *map(number, means)])
+    return {"table": table(["method, CLIP", *(f"`{name}`" for name in SHOWN)], rows)}
 
 
 def kills(path: Path) -> dict[str, str]:
