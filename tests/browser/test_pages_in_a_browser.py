@@ -100,12 +100,13 @@ def test_pale_letters_are_found(reader: Reader) -> None:
 
 
 @every_page
-def test_a_phone_does_not_scroll_sideways_and_a_number_stays_on_one_line(opened):
+def test_a_phone_does_not_scroll_sideways_and_no_number_or_name_is_torn(opened):
     opened.page.set_viewport_size({"width": 375, "height": 800})
     width = opened.page.evaluate("document.documentElement.scrollWidth")
     torn = opened.page.evaluate(
-        "[...document.querySelectorAll('td.text-right p')]"
-        ".filter(number => number.clientHeight > 40).map(number => number.innerText)"
+        "[...document.querySelectorAll('td.text-right p, th.text-right code,"
+        " tr:has(> td.text-right) > td:first-child code')]"
+        ".filter(it => it.offsetHeight > 40).map(it => it.innerText)"
     )
     opened.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 375
