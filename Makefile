@@ -64,8 +64,9 @@ test: $(READY) ## everything: style, types, units, notebooks, pages
 	@$(MAKE) --no-print-directory notebooks
 	@$(TOGETHER) elsewhere browser
 
+# Without nbmake, which takes longer to load than torch: book/execute.py is what runs notebooks.
 unit: $(READY) ## the unit tests alone
-	$(BOUNDED) $(BIN)/python -m pytest --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser
+	$(BOUNDED) $(BIN)/python -m pytest -p no:nbmake --numprocesses $(AT_ONCE) $(BY_FILE) --ignore=tests/browser
 
 notebooks: $(EXECUTED) ## execute the notebooks that changed (copies of them, under build/)
 
@@ -108,11 +109,11 @@ pdf: $(HTML)/index.html ## the whole book as one PDF, linked from its front page
 	rm -rf build/one $(HTML)
 	$(MAKE) --no-print-directory book KEEP=yes
 
-# Without tests/conftest.py, which loads torch in every process.
+# And without tests/conftest.py, which loads torch in every process.
 browser: $(HTML)/index.html ## open the built pages in Chromium, without a network
 	@for name in chromium chromium-browser google-chrome chrome msedge; do \
 	command -v $$name && exit; done >/dev/null; test -n "$$CHROMIUM" || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --confcutdir=tests/browser tests/browser
+	$(BIN)/python -m pytest -p no:nbmake --numprocesses $(AT_ONCE) --confcutdir=tests/browser tests/browser
 
 # The first thing a stranger types: nothing is needed before it, and it ends with what to do next.
 try: $(READY) ## make the small CLIP forget sketches: a table before and after, and a picture

@@ -134,10 +134,8 @@ def objective(
             lam=settings.lam,
             multiples=settings.bandwidths,
         )
-    to_memorize, to_forget = (
-        losses.memorize(logits, labels, ~forgotten),
-        losses.forget(logits, forgotten),
-    )
+    to_memorize = losses.memorize(logits, labels, ~forgotten)
+    to_forget = losses.forget(logits, forgotten)
     if settings.loss_mean == "batch":
         share = forgotten.to(logits.dtype).mean()
         to_memorize, to_forget = (1 - share) * to_memorize, share * to_forget

@@ -171,12 +171,8 @@ def total(
     memorize_loss: Tensor, forget_loss: Tensor, ddl_loss: Tensor, forget_weight: float = 1.0
 ) -> Losses:
     """L_total = L_memorize + forget_weight · L_forget + L_domain; the paper's weight is 1."""
-    return Losses(
-        memorize_loss + forget_weight * forget_loss + ddl_loss,
-        memorize_loss,
-        forget_loss,
-        ddl_loss,
-    )
+    whole = memorize_loss + forget_weight * forget_loss + ddl_loss
+    return Losses(whole, memorize_loss, forget_loss, ddl_loss)
 
 
 def memorize_and_forget(

@@ -41,23 +41,19 @@ class Settings:
             object.__setattr__(self, name, value)  # 3 where any number will do is 3.0
 
     @classmethod
+    @functools.cache
     def checks(cls) -> Mapping[str, TypeAdapter[Any]]:
         """What checks each setting, by name."""
-        return _checks(cast("Any", cls))
-
-
-@functools.cache
-def _checks(cls: Any) -> dict[str, TypeAdapter[Any]]:
-    found: dict[str, TypeAdapter[Any]] = {}
-    kinds = get_type_hints(cls)
-    for each in fields(cls):
-        kind, limits = kinds[each.name], each.metadata["limits"]
-        if get_origin(kind) is tuple:
-            number: Any = Annotated[get_args(kind)[0], limits]
-            kind, limits = tuple[number, ...], Field(min_length=1)
-        checked: Any = Annotated[kind, limits]
-        found[each.name] = TypeAdapter(checked, config=_STRICT)
-    return found
+        found: dict[str, TypeAdapter[Any]] = {}
+        kinds = get_type_hints(cls)
+        for each in fields(cast("Any", cls)):
+            kind, limits = kinds[each.name], each.metadata["limits"]
+            if get_origin(kind) is tuple:
+                number: Any = Annotated[get_args(kind)[0], limits]
+                kind, limits = tuple[number, ...], Field(min_length=1)
+            checked: Any = Annotated[kind, limits]
+            found[each.name] = TypeAdapter(checked, config=_STRICT)
+        return found
 
 
 #: What is wanted, by the first word of pydantic's name for what is wrong.

@@ -102,11 +102,6 @@ class Model(nn.Module):
         """The frozen CLIP this model was made for."""
         return self._clip[0]
 
-    @property
-    def forget(self) -> tuple[str, ...]:
-        """The names of the domains to forget."""
-        return self.target.domains
-
     def features(self, pictures: Tensor, trace: Trace | None = None) -> Tensor:
         """Pictures (B, 3, S, S) → features (B, feature_size), of length 1.
 

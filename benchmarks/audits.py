@@ -48,6 +48,8 @@ def main() -> None:
     made = [read_record(path)["config"] for path in record_paths(arguments.bench)]
     asked = [each for each in made if arguments.clip in (None, each["clip"]["name"])]
     configs = {each["method"]["name"]: each for each in asked}
+    if not configs:
+        parser.error(f"{arguments.bench} has no record of the CLIP {arguments.clip}")
     for name in arguments.methods.split(",") if arguments.methods else configs:
         base = next(iter(configs.values()))
         config = configs.get(name) or base | {"method": method(name, "mini").as_dict()}
